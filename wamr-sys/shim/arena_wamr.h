@@ -1,0 +1,99 @@
+/*
+ * What the Rust side needs of WAMR beyond wasm_export.h: each function here
+ * reaches into one internal of WAMR, does one thing and decides nothing.
+ */
+#ifndef ARENA_WAMR_H
+#define ARENA_WAMR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wasm_export.h"
+
+/* ---- process and threads (posix_thread.c, host.c) ---- */
+
+/* Initialises WAMR for the process and the calling thread. `wake_signal` is
+   sent to threads that block in a system call of a module that is stopped. */
+bool
+arena_wamr_init(int wake_signal);
+
+/* The exec_env that runs on the calling thread, or NULL; replaced by `env`. */
+wasm_exec_env_t
+arena_swap_thread_exec_env(wasm_exec_env_t env);
+
+/* ---- instances (host.c) ---- */
+
+/* Pages that each memory of the module begins with, summed over imported and
+   own memories; UINT64_MAX for an unknown module type. */
+uint64_t
+arena_module_initial_pages(wasm_module_t module);
+
+/* The number of the instance's memories that modules can address. */
+uint32_t
+arena_instance_memory_count(wasm_module_inst_t instance);
+
+/* Copies the function indices of the call stack that the last trap left, the
+   innermost first, and returns how many frames there were. */
+uint32_t
+arena_trap_frames(wasm_module_inst_t instance, uint32_t *func_indices,
+                  uint32_t capacity);
+
+/* ---- stopping (host.c) ---- */
+
+/* Tells all threads of the module that runs in `env` to end with the exception
+   "terminated by user", and wakes those that block in a system call. Returns
+   whether one of them was blocking, and so may have to be woken again. The
+   caller guarantees that `env` is alive. */
+bool
+arena_stop(wasm_exec_env_t env);
+
+/* Whether arena_stop was called, or another thread of the module trapped. */
+bool
+arena_is_stopping(wasm_exec_env_t env);
+
+/* Marks the calling thread, which runs in `env`, as blocking in a system call
+   that arena_stop has to interrupt. Returns false, and marks nothing, when the
+   module is to stop. */
+bool
+arena_begin_blocking(wasm_exec_env_t env);
+
+void
+arena_end_blocking(wasm_exec_env_t env);
+
+/* Called with each exec_env that the calling thread creates (`created`) and
+   destroys until it is set to NULL: it makes code that runs during
+   instantiation stoppable. */
+typedef void (*arena_exec_env_hook)(void *context, wasm_exec_env_t env,
+                                    bool created);
+
+void
+arena_set_exec_env_hook(arena_exec_env_hook hook, void *context);
+
+/* ---- WASI (wasi_posix.c) ---- */
+
+/* What a WASI descriptor of an instance is on the host. */
+typedef struct arena_wasi_fd {
+    int host_fd;
+    uint8_t filetype;
+    uint64_t rights;
+    uint64_t inheriting;
+} arena_wasi_fd;
+
+/* Looks `fd` up in the instance's table. Returns a WASI errno. The host
+   descriptor stays open only as long as no other thread of the module closes
+   it. */
+uint16_t
+arena_wasi_lookup(wasm_module_inst_t instance, uint32_t fd,
+                  arena_wasi_fd *found);
+
+/* Takes all rights but `rights` and `inheriting` from `fd`. Returns a WASI
+   errno. */
+uint16_t
+arena_wasi_restrict(wasm_module_inst_t instance, uint32_t fd, uint64_t rights,
+                    uint64_t inheriting);
+
+/* The functions of WASI preview 1 that WAMR has itself. */
+uint32_t
+arena_wasi_natives(NativeSymbol **natives);
+
+#endif

@@ -1,0 +1,164 @@
+/* Process set-up, instances, traps and stopping: see arena_wamr.h. */
+#include <stdio.h>
+
+#include "aot_runtime.h"
+#include "arena_wamr.h"
+#include "bh_vector.h"
+#include "thread_manager.h"
+#include "wasm_runtime_common.h"
+
+void
+os_set_signal_number_for_blocking_op(int signo);
+
+/* Takes what WAMR prints: warnings, and a call stack for each trap. All of it
+   reaches the caller as an error or a trap as well. */
+int
+arena_wamr_vprintf(const char *format, va_list arguments)
+{
+    (void)format;
+    (void)arguments;
+    return 0;
+}
+
+bool
+arena_wamr_init(int wake_signal)
+{
+    RuntimeInitArgs args = {
+        .mem_alloc_type = Alloc_With_System_Allocator,
+        .running_mode = Mode_Interp,
+        .max_thread_num = 64,
+    };
+    os_set_signal_number_for_blocking_op(wake_signal);
+    wasm_runtime_set_log_level(WASM_LOG_LEVEL_FATAL);
+    return wasm_runtime_full_init(&args);
+}
+
+wasm_exec_env_t
+arena_swap_thread_exec_env(wasm_exec_env_t env)
+{
+    wasm_exec_env_t previous = wasm_runtime_get_exec_env_tls();
+    wasm_runtime_set_exec_env_tls(env);
+    return previous;
+}
+
+uint64_t
+arena_module_initial_pages(wasm_module_t module)
+{
+    uint64_t pages = 0;
+#if WASM_ENABLE_AOT != 0
+    if (module->module_type == Wasm_Module_AoT) {
+        AOTModule *aot = (AOTModule *)module;
+        for (uint32 i = 0; i < aot->import_memory_count; i++)
+            pages += aot->import_memories[i].mem_type.init_page_count;
+        for (uint32 i = 0; i < aot->memory_count; i++)
+            pages += aot->memories[i].init_page_count;
+        return pages;
+    }
+#endif
+    if (module->module_type == Wasm_Module_Bytecode) {
+        WASMModule *wasm = (WASMModule *)module;
+        for (uint32 i = 0; i < wasm->import_memory_count; i++)
+            pages +=
+                wasm->import_memories[i].u.memory.mem_type.init_page_count;
+        for (uint32 i = 0; i < wasm->memory_count; i++)
+            pages += wasm->memories[i].init_page_count;
+        return pages;
+    }
+    return UINT64_MAX;
+}
+
+uint32_t
+arena_instance_memory_count(wasm_module_inst_t instance)
+{
+    return ((WASMModuleInstance *)instance)->memory_count;
+}
+
+static uint32_t
+copy_frames(const Vector *frames, uint32_t *func_indices, uint32_t capacity)
+{
+    uint32_t count = (uint32_t)bh_vector_size(frames);
+    for (uint32_t i = 0; i < count && i < capacity; i++) {
+        WASMCApiFrame frame;
+        if (!bh_vector_get(frames, i, &frame))
+            return i;
+        func_indices[i] = frame.func_index;
+    }
+    return count;
+}
+
+uint32_t
+arena_trap_frames(wasm_module_inst_t instance, uint32_t *func_indices,
+                  uint32_t capacity)
+{
+    /* Both kinds of instance have this field in the same place. */
+    Vector *frames = ((WASMModuleInstance *)instance)->frames;
+    uint32_t count =
+        frames ? copy_frames(frames, func_indices, capacity) : 0;
+    if (count == 0) {
+        /* The trap may be another thread's. */
+        wasm_exec_env_t env = wasm_clusters_search_exec_env(
+            (WASMModuleInstanceCommon *)instance);
+        if (env)
+            count = copy_frames(&wasm_exec_env_get_cluster(env)->exception_frames,
+                                func_indices, capacity);
+    }
+    return count;
+}
+
+/* wasm_runtime_terminate is not used: it walks the frames of a thread that
+   runs on, and sleeps with the cluster's lock while a thread blocks. */
+bool
+arena_stop(wasm_exec_env_t env)
+{
+    WASMCluster *cluster = wasm_exec_env_get_cluster(env);
+    bool blocking = false;
+
+    os_mutex_lock(&cluster->lock);
+    cluster->has_exception = true;
+    for (WASMExecEnv *e = bh_list_first_elem(&cluster->exec_env_list); e;
+         e = bh_list_elem_next(e)) {
+        WASMModuleInstance *instance = (WASMModuleInstance *)e->module_inst;
+        exception_lock(instance);
+        if (instance->cur_exception[0] == '\0')
+            snprintf(instance->cur_exception, sizeof(instance->cur_exception),
+                     "Exception: terminated by user");
+        exception_unlock(instance);
+        WASM_SUSPEND_FLAGS_FETCH_OR(e->suspend_flags,
+                                    WASM_SUSPEND_FLAG_TERMINATE);
+        if (WASM_SUSPEND_FLAGS_GET(e->suspend_flags)
+            & WASM_SUSPEND_FLAG_BLOCKING) {
+            blocking = true;
+            os_wakeup_blocking_op(e->handle);
+        }
+    }
+    os_mutex_unlock(&cluster->lock);
+    return blocking;
+}
+
+bool
+arena_is_stopping(wasm_exec_env_t env)
+{
+    return (WASM_SUSPEND_FLAGS_GET(env->suspend_flags)
+            & WASM_SUSPEND_FLAG_TERMINATE)
+           != 0;
+}
+
+bool
+arena_begin_blocking(wasm_exec_env_t env)
+{
+    /* In this order: arena_stop sets TERMINATE, then looks for BLOCKING. */
+    WASM_SUSPEND_FLAGS_FETCH_OR(env->suspend_flags,
+                                WASM_SUSPEND_FLAG_BLOCKING);
+    if (arena_is_stopping(env)) {
+        arena_end_blocking(env);
+        return false;
+    }
+    return true;
+}
+
+void
+arena_end_blocking(wasm_exec_env_t env)
+{
+    WASM_SUSPEND_FLAGS_FETCH_AND(env->suspend_flags,
+                                 ~WASM_SUSPEND_FLAG_BLOCKING);
+}
