@@ -1,1 +1,7 @@
+//! The native Linux runtime of the ARENA: runs WebAssembly modules on WAMR.
+//!
+//! The rooms of this crate and what each may use are described in
+//! `docs/architecture.md`.
+#![deny(unsafe_code)]
 
+pub mod wamr;

@@ -143,7 +143,6 @@ impl<'a> Build<'a> {
             core.join("shared/platform/linux"),
             core.join("shared/platform/include"),
             core.join("shared/platform/common/posix"),
-            core.join("shared/platform/common/libc-util"),
             core.join("shared/mem-alloc"),
             core.join("shared/utils"),
             iwasm.join("include"),
@@ -152,8 +151,6 @@ impl<'a> Build<'a> {
             iwasm.join("aot"),
             iwasm.join("libraries/thread-mgr"),
             iwasm.join("libraries/lib-wasi-threads"),
-            iwasm.join("libraries/libc-wasi/sandboxed-system-primitives/include"),
-            iwasm.join("libraries/libc-wasi/sandboxed-system-primitives/src"),
             PathBuf::from("shim"),
         ] {
             build.include(dir);
@@ -189,8 +186,9 @@ impl<'a> Build<'a> {
             ("WASM_ENABLE_AOT", on(options.aot)),
             ("WASM_ENABLE_AOT_INTRINSICS", on(options.aot)),
             ("WASM_ENABLE_QUICK_AOT_ENTRY", on(options.aot)),
+            // What modules may call is written in Rust, above this crate.
             ("WASM_ENABLE_LIBC_BUILTIN", "0"),
-            ("WASM_ENABLE_LIBC_WASI", "1"),
+            ("WASM_ENABLE_LIBC_WASI", "0"),
             ("WASM_ENABLE_LIB_WASI_THREADS", on(options.wasi_threads)),
             (
                 "WASM_ENABLE_HEAP_AUX_STACK_ALLOCATION",
@@ -235,16 +233,12 @@ impl<'a> Build<'a> {
             "shared/platform/common/posix",
             &[
                 "posix_blocking_op.c",
-                "posix_clock.c",
-                "posix_file.c",
                 "posix_malloc.c",
                 "posix_memmap.c",
                 "posix_sleep.c",
-                "posix_socket.c",
                 "posix_time.c",
             ],
         );
-        add("shared/platform/common/libc-util", &["libc_errno.c"]);
         add("shared/mem-alloc", &["mem_alloc.c"]);
         add(
             "iwasm/common",
@@ -279,11 +273,6 @@ impl<'a> Build<'a> {
             );
         }
         add("iwasm/common/arch", &[self.arch.invoke_native]);
-        add("iwasm/libraries/libc-wasi", &["libc_wasi_wrapper.c"]);
-        add(
-            "iwasm/libraries/libc-wasi/sandboxed-system-primitives/src",
-            &["blocking_op.c", "random.c", "str.c"],
-        );
         add("iwasm/libraries/thread-mgr", &["thread_manager.c"]);
         if self.options.wasi_threads {
             add(

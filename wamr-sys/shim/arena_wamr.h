@@ -28,9 +28,11 @@ arena_swap_thread_exec_env(wasm_exec_env_t env);
 uint64_t
 arena_module_initial_pages(wasm_module_t module);
 
-/* The number of the instance's memories that modules can address. */
-uint32_t
-arena_instance_memory_count(wasm_module_inst_t instance);
+/* Takes the names from those exports that WAMR would call by itself at each
+   instantiation, as constructors: a WASI module's _start and _initialize call
+   them. To be used before the first instance is made. */
+void
+arena_hide_constructors(wasm_module_t module);
 
 /* Copies the function indices of the call stack that the last trap left, the
    innermost first, and returns how many frames there were. */
@@ -68,32 +70,5 @@ typedef void (*arena_exec_env_hook)(void *context, wasm_exec_env_t env,
 
 void
 arena_set_exec_env_hook(arena_exec_env_hook hook, void *context);
-
-/* ---- WASI (wasi_posix.c) ---- */
-
-/* What a WASI descriptor of an instance is on the host. */
-typedef struct arena_wasi_fd {
-    int host_fd;
-    uint8_t filetype;
-    uint64_t rights;
-    uint64_t inheriting;
-} arena_wasi_fd;
-
-/* Looks `fd` up in the instance's table. Returns a WASI errno. The host
-   descriptor stays open only as long as no other thread of the module closes
-   it. */
-uint16_t
-arena_wasi_lookup(wasm_module_inst_t instance, uint32_t fd,
-                  arena_wasi_fd *found);
-
-/* Takes all rights but `rights` and `inheriting` from `fd`. Returns a WASI
-   errno. */
-uint16_t
-arena_wasi_restrict(wasm_module_inst_t instance, uint32_t fd, uint64_t rights,
-                    uint64_t inheriting);
-
-/* The functions of WASI preview 1 that WAMR has itself. */
-uint32_t
-arena_wasi_natives(NativeSymbol **natives);
 
 #endif

@@ -67,12 +67,6 @@ arena_module_initial_pages(wasm_module_t module)
     return UINT64_MAX;
 }
 
-uint32_t
-arena_instance_memory_count(wasm_module_inst_t instance)
-{
-    return ((WASMModuleInstance *)instance)->memory_count;
-}
-
 static uint32_t
 copy_frames(const Vector *frames, uint32_t *func_indices, uint32_t capacity)
 {
@@ -161,4 +155,32 @@ arena_end_blocking(wasm_exec_env_t env)
 {
     WASM_SUSPEND_FLAGS_FETCH_AND(env->suspend_flags,
                                  ~WASM_SUSPEND_FLAG_BLOCKING);
+}
+
+static const char *const run_by_wamr[] = { "__wasm_call_ctors",
+                                           "__post_instantiate" };
+
+static void
+hide(char **name)
+{
+    static char hidden[] = "";
+    for (size_t i = 0; i < sizeof(run_by_wamr) / sizeof(run_by_wamr[0]); i++)
+        if (strcmp(*name, run_by_wamr[i]) == 0)
+            *name = hidden;
+}
+
+void
+arena_hide_constructors(wasm_module_t module)
+{
+#if WASM_ENABLE_AOT != 0
+    if (module->module_type == Wasm_Module_AoT) {
+        AOTModule *aot = (AOTModule *)module;
+        for (uint32 i = 0; i < aot->export_count; i++)
+            hide(&aot->exports[i].name);
+        return;
+    }
+#endif
+    WASMModule *wasm = (WASMModule *)module;
+    for (uint32 i = 0; i < wasm->export_count; i++)
+        hide(&wasm->exports[i].name);
 }

@@ -837,31 +837,6 @@ pub type arena_exec_env_hook = ::core::option::Option<
         created: bool,
     ),
 >;
-#[repr(C)]
-#[derive(Debug, Default, Copy, Clone)]
-pub struct arena_wasi_fd {
-    pub host_fd: ::core::ffi::c_int,
-    pub filetype: u8,
-    pub rights: u64,
-    pub inheriting: u64,
-}
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of arena_wasi_fd"][::core::mem::size_of::<arena_wasi_fd>() - 24usize];
-    ["Alignment of arena_wasi_fd"][::core::mem::align_of::<arena_wasi_fd>() - 8usize];
-    [
-        "Offset of field: arena_wasi_fd::host_fd",
-    ][::core::mem::offset_of!(arena_wasi_fd, host_fd) - 0usize];
-    [
-        "Offset of field: arena_wasi_fd::filetype",
-    ][::core::mem::offset_of!(arena_wasi_fd, filetype) - 4usize];
-    [
-        "Offset of field: arena_wasi_fd::rights",
-    ][::core::mem::offset_of!(arena_wasi_fd, rights) - 8usize];
-    [
-        "Offset of field: arena_wasi_fd::inheriting",
-    ][::core::mem::offset_of!(arena_wasi_fd, inheriting) - 16usize];
-};
 unsafe extern "C" {
     pub fn wasm_runtime_init() -> bool;
     pub fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs) -> bool;
@@ -1437,7 +1412,7 @@ unsafe extern "C" {
     pub fn arena_wamr_init(wake_signal: ::core::ffi::c_int) -> bool;
     pub fn arena_swap_thread_exec_env(env: wasm_exec_env_t) -> wasm_exec_env_t;
     pub fn arena_module_initial_pages(module: wasm_module_t) -> u64;
-    pub fn arena_instance_memory_count(instance: wasm_module_inst_t) -> u32;
+    pub fn arena_hide_constructors(module: wasm_module_t);
     pub fn arena_trap_frames(
         instance: wasm_module_inst_t,
         func_indices: *mut u32,
@@ -1451,16 +1426,4 @@ unsafe extern "C" {
         hook: arena_exec_env_hook,
         context: *mut ::core::ffi::c_void,
     );
-    pub fn arena_wasi_lookup(
-        instance: wasm_module_inst_t,
-        fd: u32,
-        found: *mut arena_wasi_fd,
-    ) -> u16;
-    pub fn arena_wasi_restrict(
-        instance: wasm_module_inst_t,
-        fd: u32,
-        rights: u64,
-        inheriting: u64,
-    ) -> u16;
-    pub fn arena_wasi_natives(natives: *mut *mut NativeSymbol) -> u32;
 }

@@ -1,0 +1,522 @@
+//! Instances: modules with a memory, ready to be called.
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::sync::Mutex;
+
+use wamr_sys as sys;
+
+use super::engine::{ThreadEnv, lock};
+use super::host::{HOST_EXCEPTION, HostError, HostState};
+use super::info::PAGE_SIZE;
+use super::memory::Memory;
+use super::module::{Module, error_size, error_text};
+use super::stop::StopHandle;
+use super::trap::{Frame, MAX_FRAMES, Trap, TrapKind};
+use super::value::{FuncType, Val, ValType};
+
+/// A module with its own memory, globals and tables, over a context `T` that
+/// its host functions see.
+///
+/// It keeps its [`Module`] alive. It may be moved to another thread, and runs
+/// on whichever thread calls it, on one at a time; a [`StopHandle`] ends it
+/// from any other. Dropping it ends the threads that the module has started.
+pub struct Instance<T> {
+    handle: NonNull<sys::WASMModuleInstanceCommon>,
+    env: NonNull<sys::WASMExecEnv>,
+    /// Boxed: WAMR holds its address as the instance's custom data.
+    state: Box<HostState>,
+    module: Module<T>,
+    /// One call at a time: `&Instance` stays on its thread.
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+// SAFETY: WAMR binds an instance to a thread only for the length of a call,
+// and the context is Send.
+unsafe impl<T: Send> Send for Instance<T> {}
+
+/// How an instance is made.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceConfig {
+    /// What it may take.
+    pub limits: Limits,
+    /// The handle that is to stop it, also while it is being made.
+    pub stop: StopHandle,
+}
+
+/// What an instance may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most that all of its linear memory may be, in bytes, rounded down
+    /// to pages of 64 KiB; what the module says itself if `None`. A module
+    /// that begins with more is refused.
+    pub memory: Option<u64>,
+    /// The interpreter's operand stack in bytes, at least 16 KiB. It takes
+    /// memory only as far as it is used. AOT code uses the thread's stack
+    /// instead.
+    pub stack: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory: None,
+            stack: 1024 * 1024,
+        }
+    }
+}
+
+const MIN_STACK: u32 = 16 * 1024;
+
+/// Why an instance is not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InstantiateError {
+    /// The module begins with more memory than it may have.
+    #[error("the module begins with {initial} bytes of memory, and may have {limit}")]
+    Memory {
+        /// Bytes that it begins with.
+        initial: u64,
+        /// Bytes that it may have.
+        limit: u64,
+    },
+    /// The module's start function, or a data or element segment, trapped.
+    #[error("the module traps while it is instantiated: {0}")]
+    Trap(#[from] Trap),
+    /// WAMR does not instantiate the module.
+    #[error("WAMR does not instantiate the module: {0}")]
+    Wamr(String),
+}
+
+/// Why a call does not return results.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The module does not export a function of that name.
+    #[error("the module does not export a function \"{0}\"")]
+    NoFunction(String),
+    /// The function has another type.
+    #[error("the function \"{name}\" is {actual}, not {wanted}")]
+    Type {
+        /// The function's name.
+        name: String,
+        /// The type that it has.
+        actual: FuncType,
+        /// The type that the caller gives it.
+        wanted: String,
+    },
+    /// The function ran and did not return.
+    #[error(transparent)]
+    Trap(#[from] Trap),
+}
+
+impl<T: Send + Sync + 'static> Instance<T> {
+    /// Makes an instance of `module` and runs its start function; of a WASI
+    /// reactor also `_initialize`.
+    ///
+    /// # Errors
+    /// When it begins with more memory than its limit, when what runs traps or
+    /// is stopped, or when the system refuses memory.
+    pub fn new(
+        module: &Module<T>,
+        data: T,
+        config: InstanceConfig,
+    ) -> Result<Instance<T>, InstantiateError> {
+        let InstanceConfig { limits, stop } = config;
+        check_initial_memory(module, &limits)?;
+        let _thread =
+            ThreadEnv::enter(module.engine()).map_err(|e| InstantiateError::Wamr(e.to_string()))?;
+        if stop.is_stopped() {
+            return Err(Trap::stopped().into());
+        }
+        let state = Box::new(HostState {
+            data: Box::new(data),
+            stop,
+            error: Mutex::new(None),
+        });
+        let handle = instantiate(module, &state, &limits)?;
+        // SAFETY: the instance was just made.
+        let env = unsafe { sys::wasm_runtime_get_exec_env_singleton(handle.as_ptr()) };
+        let Some(env) = NonNull::new(env) else {
+            // SAFETY: nothing else refers to the instance yet.
+            unsafe { sys::wasm_runtime_deinstantiate(handle.as_ptr()) };
+            return Err(InstantiateError::Wamr(
+                "the system refuses memory for the stack".to_owned(),
+            ));
+        };
+        state.stop.attach(env.as_ptr());
+        let instance = Instance {
+            handle,
+            env,
+            state,
+            module: module.clone(),
+            _not_sync: PhantomData,
+        };
+        instance.initialize()?;
+        Ok(instance)
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn data(&self) -> &T {
+        // The box was made from a T in `new`; it cannot hold anything else.
+        match self.state.data.downcast_ref::<T>() {
+            Some(data) => data,
+            None => unreachable!("an instance's context has its type"),
+        }
+    }
+
+    /// A reactor is initialised once, before anything else of it is called.
+    fn initialize(&self) -> Result<(), Trap> {
+        let info = self.module.info();
+        let is_plain = |name| {
+            info.exported_func(name)
+                .is_some_and(|ty| *ty == FuncType::default())
+        };
+        if is_plain("_initialize") && !is_plain("_start") {
+            match self.call("_initialize", &[]) {
+                Err(CallError::Trap(trap)) => return Err(trap),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T> Instance<T> {
+    /// The module that this is an instance of.
+    #[must_use]
+    pub fn module(&self) -> &Module<T> {
+        &self.module
+    }
+
+    /// A handle that ends the instance from any thread.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        self.state.stop.clone()
+    }
+
+    /// The linear memory.
+    #[must_use]
+    pub fn memory(&self) -> Memory<'_> {
+        Memory::of(self.handle.as_ptr())
+    }
+
+    /// Calls the exported function `name`.
+    ///
+    /// # Errors
+    /// When there is none, when the arguments' types are not its parameters',
+    /// or when it does not return.
+    pub fn call(&self, name: &str, args: &[Val]) -> Result<Vec<Val>, CallError> {
+        let (function, ty) = self.lookup(name)?;
+        if !args.iter().map(Val::ty).eq(ty.params.iter().copied()) {
+            let given: Vec<ValType> = args.iter().map(Val::ty).collect();
+            return Err(CallError::Type {
+                name: name.to_owned(),
+                actual: ty.clone(),
+                wanted: FuncType {
+                    params: given,
+                    results: ty.results.clone(),
+                }
+                .to_string(),
+            });
+        }
+        let results: usize = ty.results.iter().map(|ty| ty.cells()).sum();
+        let mut cells = Vec::new();
+        for arg in args {
+            arg.push_cells(&mut cells);
+        }
+        let given = cells.len();
+        cells.resize(given.max(results), 0);
+        self.invoke(function, given, &mut cells)?;
+        let mut rest = cells.as_slice();
+        let values = ty.results.iter().map(|ty| {
+            let value = Val::from_cells(*ty, rest);
+            rest = rest.get(ty.cells()..).unwrap_or_default();
+            value
+        });
+        Ok(values.collect())
+    }
+
+    /// Runs a WASI command to its end: calls `_start`. Returns the status
+    /// that it exits with, 0 if it just returns.
+    ///
+    /// # Errors
+    /// When there is no `_start`, or when it traps or is stopped.
+    pub fn start(&self) -> Result<i32, CallError> {
+        match self.call("_start", &[]) {
+            Ok(_) => Ok(0),
+            Err(CallError::Trap(trap)) => match trap.kind() {
+                TrapKind::Exit(status) => Ok(status),
+                _ => Err(trap.into()),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The value of the exported global `name`; `None` if there is none, or if
+    /// it is a reference to a value of the host.
+    #[must_use]
+    pub fn global(&self, name: &str) -> Option<Val> {
+        let name = CString::new(name).ok()?;
+        let mut global = sys::wasm_global_inst_t::default();
+        // SAFETY: the instance is alive, and the name is a C string; what the
+        // function fills in points to the global's value, in cells.
+        unsafe {
+            if !sys::wasm_runtime_get_export_global_inst(
+                self.handle.as_ptr(),
+                name.as_ptr(),
+                &raw mut global,
+            ) {
+                return None;
+            }
+            let ty = ValType::from_kind(global.kind).filter(|ty| *ty != ValType::ExternRef)?;
+            let mut cells = [0u32; 4];
+            ptr::copy_nonoverlapping(
+                global.global_data.cast::<u8>(),
+                cells.as_mut_ptr().cast::<u8>(),
+                ty.cells() * size_of::<u32>(),
+            );
+            Some(Val::from_cells(ty, &cells))
+        }
+    }
+
+    /// The exported function `name` and its type.
+    pub(super) fn lookup(&self, name: &str) -> Result<(NonNull<c_void>, &FuncType), CallError> {
+        let none = || CallError::NoFunction(name.to_owned());
+        let ty = self.module.info().exported_func(name).ok_or_else(none)?;
+        let c_name = CString::new(name).map_err(|_| none())?;
+        // SAFETY: the instance is alive, and the name is a C string.
+        let function =
+            unsafe { sys::wasm_runtime_lookup_function(self.handle.as_ptr(), c_name.as_ptr()) };
+        let function = NonNull::new(function).ok_or_else(none)?;
+        Ok((function.cast(), ty))
+    }
+
+    /// Calls a function with `given` cells of arguments; there is room in
+    /// `cells` for those and for its results, which replace them.
+    pub(super) fn invoke(
+        &self,
+        function: NonNull<c_void>,
+        given: usize,
+        cells: &mut [u32],
+    ) -> Result<(), Trap> {
+        let _thread = ThreadEnv::enter(self.module.engine())
+            .map_err(|e| Trap::new(TrapKind::OutOfMemory, e.to_string(), Vec::new()))?;
+        if self.state.stop.is_stopped() {
+            return Err(Trap::stopped());
+        }
+        let given = u32::try_from(given).unwrap_or(u32::MAX);
+        let env = self.env.as_ptr();
+        // SAFETY: the function is one of this instance's, the cells have room
+        // for parameters and results, the thread is set up, and no other
+        // thread runs this instance, which is not Sync.
+        let returned = on_thread(env, || unsafe {
+            sys::wasm_runtime_call_wasm(env, function.as_ptr().cast(), given, cells.as_mut_ptr())
+        });
+        if returned {
+            return Ok(());
+        }
+        let trap = self.take_trap();
+        self.state.stop.unless_stopped(|| {
+            // SAFETY: the instance is alive.
+            unsafe { sys::wasm_runtime_clear_exception(self.handle.as_ptr()) };
+        });
+        Err(trap)
+    }
+
+    fn take_trap(&self) -> Trap {
+        let instance = self.handle.as_ptr();
+        // SAFETY: the instance is alive; the text is a C string of its, and
+        // does not change while there is one.
+        let text = unsafe {
+            let text = sys::wasm_runtime_get_exception(instance);
+            if text.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(text).to_string_lossy().into_owned()
+            }
+        };
+        let error = lock(&self.state.error).take();
+        trap_of(&text, error, || self.frames())
+    }
+
+    fn frames(&self) -> Vec<Frame> {
+        let mut indices = [0; MAX_FRAMES];
+        // SAFETY: the instance is alive, and the array is as long as said.
+        let count = unsafe {
+            let capacity = u32::try_from(MAX_FRAMES).unwrap_or(0);
+            sys::arena_trap_frames(self.handle.as_ptr(), indices.as_mut_ptr(), capacity)
+        };
+        indices
+            .iter()
+            .take(count as usize)
+            .map(|index| self.module.frame(*index))
+            .collect()
+    }
+}
+
+impl<T> Drop for Instance<T> {
+    fn drop(&mut self) {
+        let env = self.env.as_ptr();
+        self.state.stop.end_threads(env);
+        self.state.stop.detach(env);
+        // SAFETY: the instance is alive, does not run, and cannot be reached
+        // any more: the stop handle has forgotten its environment, which WAMR
+        // destroys along with it.
+        unsafe { sys::wasm_runtime_deinstantiate(self.handle.as_ptr()) };
+    }
+}
+
+impl<T> std::fmt::Debug for Instance<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("module", &self.module)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_initial_memory<T>(module: &Module<T>, limits: &Limits) -> Result<(), InstantiateError> {
+    let initial = module.info().initial_pages().saturating_mul(PAGE_SIZE);
+    match limits.memory {
+        Some(limit) if initial > limit => Err(InstantiateError::Memory { initial, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// Runs `call`, which enters `env`, with WAMR's idea of what runs on this
+/// thread set aside: a host function of one instance may call another one.
+fn on_thread<R>(env: sys::wasm_exec_env_t, call: impl FnOnce() -> R) -> R {
+    // SAFETY: only the thread's own variable is exchanged; what was in it is
+    // alive, since it is put back before the call that set it returns.
+    let outer = unsafe { sys::arena_swap_thread_exec_env(ptr::null_mut()) };
+    if outer == env {
+        // A call from within this instance itself, which WAMR knows how to do.
+        // SAFETY: as above.
+        unsafe { sys::arena_swap_thread_exec_env(outer) };
+    }
+    let result = call();
+    // SAFETY: as above.
+    unsafe { sys::arena_swap_thread_exec_env(outer) };
+    result
+}
+
+/// What WAMR takes to make an instance.
+struct Args(NonNull<sys::InstantiationArgs2>);
+
+impl Args {
+    fn new(state: &HostState, limits: &Limits) -> Option<Args> {
+        let mut args = ptr::null_mut();
+        // SAFETY: a valid place for the pointer; what is made is owned by the
+        // value that is returned. The state's address is only kept.
+        unsafe {
+            if !sys::wasm_runtime_instantiation_args_create(&raw mut args) {
+                return None;
+            }
+            let args = Args(NonNull::new(args)?);
+            let raw = args.0.as_ptr();
+            sys::wasm_runtime_instantiation_args_set_default_stack_size(
+                raw,
+                limits.stack.max(MIN_STACK),
+            );
+            sys::wasm_runtime_instantiation_args_set_host_managed_heap_size(raw, 0);
+            if let Some(bytes) = limits.memory {
+                let pages = u32::try_from(bytes / PAGE_SIZE).unwrap_or(u32::MAX);
+                sys::wasm_runtime_instantiation_args_set_max_memory_pages(raw, pages);
+            }
+            let data: *const HostState = state;
+            sys::wasm_runtime_instantiation_args_set_custom_data(raw, data.cast_mut().cast());
+            Some(args)
+        }
+    }
+}
+
+impl Drop for Args {
+    fn drop(&mut self) {
+        // SAFETY: made by wasm_runtime_instantiation_args_create.
+        unsafe { sys::wasm_runtime_instantiation_args_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// Called for the environment in which the start function runs.
+///
+/// # Safety
+/// `stop` is a `StopHandle`.
+unsafe extern "C" fn attach_start(stop: *mut c_void, env: sys::wasm_exec_env_t, created: bool) {
+    // SAFETY: as the caller says.
+    let stop = unsafe { &*stop.cast_const().cast::<StopHandle>() };
+    if created {
+        stop.attach(env);
+    } else {
+        stop.detach(env);
+    }
+}
+
+fn instantiate<T>(
+    module: &Module<T>,
+    state: &HostState,
+    limits: &Limits,
+) -> Result<NonNull<sys::WASMModuleInstanceCommon>, InstantiateError> {
+    let args = Args::new(state, limits)
+        .ok_or_else(|| InstantiateError::Wamr("the system refuses memory".to_owned()))?;
+    let mut error: [c_char; 256] = [0; 256];
+    let stop: *const StopHandle = &raw const state.stop;
+    let handle = on_thread(ptr::null_mut(), || {
+        // SAFETY: the module is loaded; the arguments and the error buffer are
+        // valid. The hook is this thread's own and is taken away before the
+        // stop handle could be gone.
+        unsafe {
+            sys::arena_set_exec_env_hook(Some(attach_start), stop.cast_mut().cast());
+            let handle = sys::wasm_runtime_instantiate_ex2(
+                module.handle(),
+                args.0.as_ptr(),
+                error.as_mut_ptr(),
+                error_size(&error),
+            );
+            sys::arena_set_exec_env_hook(None, ptr::null_mut());
+            handle
+        }
+    });
+    NonNull::new(handle).ok_or_else(|| {
+        let text = error_text(&error);
+        let host = lock(&state.error).take();
+        if host.is_some() || text.starts_with("Exception: ") || state.stop.is_stopped() {
+            InstantiateError::Trap(trap_of(&text, host, Vec::new))
+        } else {
+            InstantiateError::Wamr(text)
+        }
+    })
+}
+
+/// The trap for an exception of WAMR and, perhaps, the error that caused it.
+fn trap_of(text: &str, error: Option<HostError>, frames: impl Fn() -> Vec<Frame>) -> Trap {
+    let message = text.strip_prefix("Exception: ").unwrap_or(text);
+    if HOST_EXCEPTION.to_str() != Ok(message) {
+        let trap = Trap::from_exception(text, frames());
+        return if trap.kind() == TrapKind::Stopped {
+            Trap::stopped()
+        } else {
+            trap
+        };
+    }
+    match error {
+        Some(HostError::Exit(status)) => Trap::new(
+            TrapKind::Exit(status),
+            format!("exited with status {status}"),
+            Vec::new(),
+        ),
+        Some(HostError::Raised(signal)) => Trap::new(
+            TrapKind::Raised(signal),
+            format!("raised signal {signal}"),
+            frames(),
+        ),
+        Some(HostError::Stopped) => Trap::stopped(),
+        Some(HostError::OutOfBounds(range)) => {
+            Trap::new(TrapKind::MemoryOutOfBounds, range.to_string(), frames())
+        }
+        Some(error) => Trap::new(TrapKind::HostFunction, error.to_string(), frames()),
+        None => Trap::new(TrapKind::HostFunction, "a host function failed", frames()),
+    }
+}

@@ -1,0 +1,67 @@
+//! The engine: WAMR (wasm-micro-runtime) behind safe types.
+//!
+//! ```
+//! use arena_runtime::wamr::{Caller, Engine, Imports, Instance, InstanceConfig, Module};
+//!
+//! let engine = Engine::new()?;
+//! let mut imports = Imports::<u32>::new();
+//! imports.func("host", "base", |caller: &Caller<'_, u32>| *caller.data());
+//! let wasm = wat::parse_str(
+//!     r#"(module
+//!         (import "host" "base" (func $base (result i32)))
+//!         (func (export "plus") (param i32) (result i32)
+//!             (i32.add (call $base) (local.get 0))))"#,
+//! )?;
+//! let module = Module::load(&engine, &wasm, &imports)?;
+//! let instance = Instance::new(&module, 40, InstanceConfig::default())?;
+//! let plus = instance.func::<i32, i32>("plus")?;
+//! assert_eq!(plus.call(2)?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Who owns whom
+//! An [`Instance`] keeps its [`Module`] alive, a module its [`Engine`] and the
+//! host functions that it imports. All may be dropped in any order; WAMR is
+//! torn down when the last is gone. A [`StopHandle`] keeps nothing alive, and
+//! may outlive what it stops.
+//!
+//! # Which thread
+//! Engines and modules are shared freely. An instance may move between threads
+//! and runs on the one that calls it, on one at a time. Threads need no
+//! preparation; one that makes many calls may hold a [`ThreadEnv`].
+//!
+//! # What is trusted
+//! WebAssembly binaries are not: they are checked completely before WAMR sees
+//! them, and confined afterwards. AOT files are native code, and
+//! [`Module::load_aot`] is `unsafe` for that reason.
+//!
+//! This is the one room of this crate with `unsafe` code.
+#![allow(unsafe_code)]
+
+mod alt_stack;
+mod engine;
+mod features;
+mod func;
+mod host;
+mod info;
+mod instance;
+mod memory;
+mod module;
+mod names;
+mod stop;
+mod trap;
+mod value;
+
+pub use engine::{Engine, EngineError, ThreadEnv};
+pub use features::CLASSIC_INTERPRETER;
+pub use func::{TypedFunc, WasmTuple};
+pub use host::{Caller, HostError, HostResult, Imports, IntoHostFunc};
+pub use info::{
+    CustomSection, Export, ExternType, Import, MemoryType, ModuleInfo, ModuleKind, PAGE_SIZE,
+};
+pub use instance::{CallError, Instance, InstanceConfig, InstantiateError, Limits};
+pub use memory::{Memory, OutOfBounds};
+pub use module::{LoadError, Module, enabled_features, provides};
+pub use stop::{StopHandle, WakerGuard};
+pub use trap::{Frame, Trap, TrapKind};
+pub use value::{FuncType, Val, ValType, WasmTy};

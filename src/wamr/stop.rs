@@ -1,0 +1,255 @@
+//! Ending a module from another thread.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use wamr_sys as sys;
+
+use super::engine::lock;
+
+/// Ends a module wherever it is: in a loop, in a system call, in a host
+/// function that waits, or before it has begun.
+///
+/// A handle is made before its instance and given to it in
+/// [`InstanceConfig`](super::InstanceConfig), or taken from an instance with
+/// [`Instance::stop_handle`](super::Instance::stop_handle). Clones share one
+/// stop. It may be used on any thread and outlive the instance, of which it
+/// then knows nothing more. A stop is final: the instance does not run again.
+///
+/// Not reached are loops in AOT code, which carries no checks for it, until
+/// they call a host function.
+#[derive(Clone, Default)]
+pub struct StopHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stopped: AtomicBool,
+    state: Mutex<State>,
+    /// Signalled at the stop.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The instance's execution environments that are alive. One is taken out
+    /// before it is destroyed, so whoever holds the lock may use all of them.
+    envs: Vec<Env>,
+    wakers: Vec<(u64, Waker)>,
+    next_waker: u64,
+}
+
+type Waker = Box<dyn Fn() + Send>;
+
+#[derive(Clone, Copy, PartialEq)]
+struct Env(sys::wasm_exec_env_t);
+
+// SAFETY: the pointer is used under the lock of `State` only, and only for
+// calls that may come from any thread.
+unsafe impl Send for Env {}
+
+/// How long a thread that was woken has to leave its system call before it is
+/// woken again: the signal may have come just before the call.
+const WAKE_INTERVAL: Duration = Duration::from_millis(1);
+
+impl StopHandle {
+    /// A handle for an instance to be.
+    #[must_use]
+    pub fn new() -> StopHandle {
+        StopHandle::default()
+    }
+
+    /// Ends the instance's module. Returns at once; the call that runs it
+    /// returns [`TrapKind::Stopped`](super::TrapKind::Stopped) soon after.
+    pub fn stop(&self) {
+        let blocking = {
+            let state = lock(&self.shared.state);
+            self.shared.stopped.store(true, Ordering::SeqCst);
+            for (_, wake) in &state.wakers {
+                wake();
+            }
+            self.shared.changed.notify_all();
+            state.stop_envs()
+        };
+        if blocking {
+            let shared = Arc::clone(&self.shared);
+            let nudge = move || shared.wake_until_none_blocks();
+            if let Err(_no_thread) = std::thread::Builder::new()
+                .name("arena-stop".to_owned())
+                .spawn(nudge)
+            {
+                self.shared.wake_until_none_blocks();
+            }
+        }
+    }
+
+    /// Whether [`StopHandle::stop`] was called.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Waits for the stop, at most for `timeout`, and returns whether it came.
+    /// A host function that has to wait can do so here.
+    #[must_use]
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut state = lock(&self.shared.state);
+        while !self.is_stopped() {
+            let left = deadline.map_or(timeout, |d| d.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return false;
+            }
+            state = match self.shared.changed.wait_timeout(state, left) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+        true
+    }
+
+    /// Calls `wake` at the stop, or at once if it was before, until the guard
+    /// is dropped: for host functions that wait on something of their own.
+    /// `wake` runs on the stopping thread, and must not use this handle.
+    #[must_use = "the waker is removed when the guard is dropped"]
+    pub fn on_stop(&self, wake: impl Fn() + Send + 'static) -> WakerGuard {
+        let mut state = lock(&self.shared.state);
+        if self.is_stopped() {
+            wake();
+        }
+        let id = state.next_waker;
+        state.next_waker += 1;
+        state.wakers.push((id, Box::new(wake)));
+        WakerGuard {
+            shared: Arc::clone(&self.shared),
+            id,
+        }
+    }
+
+    /// Makes `env` stoppable; stops it at once if the stop was before.
+    pub(super) fn attach(&self, env: sys::wasm_exec_env_t) {
+        let mut state = lock(&self.shared.state);
+        state.envs.push(Env(env));
+        if self.is_stopped() {
+            state.stop_envs();
+        }
+    }
+
+    /// Forgets `env`, which is about to be destroyed.
+    pub(super) fn detach(&self, env: sys::wasm_exec_env_t) {
+        lock(&self.shared.state).envs.retain(|e| *e != Env(env));
+    }
+
+    /// Runs `clear` unless the module is stopped, with stops held off: a
+    /// stop's exception must not be cleared.
+    pub(super) fn unless_stopped(&self, clear: impl FnOnce()) {
+        let _state = lock(&self.shared.state);
+        if !self.is_stopped() {
+            clear();
+        }
+    }
+
+    /// Ends the instance's own threads and returns when none is in a system
+    /// call.
+    pub(super) fn end_threads(&self, env: sys::wasm_exec_env_t) {
+        // SAFETY: `env` is alive until it is detached, which is the caller's
+        // next step.
+        while unsafe { sys::arena_stop(env) } {
+            std::thread::sleep(WAKE_INTERVAL);
+        }
+    }
+}
+
+impl fmt::Debug for StopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopHandle")
+            .field("stopped", &self.is_stopped())
+            .finish()
+    }
+}
+
+impl Shared {
+    fn wake_until_none_blocks(&self) {
+        loop {
+            std::thread::sleep(WAKE_INTERVAL);
+            if !lock(&self.state).stop_envs() {
+                return;
+            }
+        }
+    }
+}
+
+impl State {
+    /// Stops all environments; returns whether a thread of theirs is still in
+    /// a system call.
+    fn stop_envs(&self) -> bool {
+        self.envs.iter().fold(false, |blocking, env| {
+            // SAFETY: environments in the list are alive, and the caller
+            // holds the list's lock.
+            unsafe { sys::arena_stop(env.0) || blocking }
+        })
+    }
+}
+
+/// Keeps a waker of [`StopHandle::on_stop`] registered.
+pub struct WakerGuard {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Drop for WakerGuard {
+    fn drop(&mut self) {
+        let waker = {
+            let mut state = lock(&self.shared.state);
+            let found = state.wakers.iter().position(|(id, _)| *id == self.id);
+            found.map(|at| state.wakers.swap_remove(at))
+        };
+        // The waker's captures may do anything when dropped, so without lock.
+        drop(waker);
+    }
+}
+
+impl fmt::Debug for WakerGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WakerGuard").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn waits_for_the_stop_or_the_timeout() {
+        let handle = StopHandle::new();
+        assert!(!handle.wait(Duration::from_millis(5)));
+        let other = handle.clone();
+        let stopper = std::thread::spawn(move || other.stop());
+        assert!(handle.wait(Duration::from_secs(60)));
+        stopper.join().unwrap();
+        assert!(handle.wait(Duration::MAX));
+    }
+
+    #[test]
+    fn wakers_are_called_until_their_guard_is_dropped() {
+        let handle = StopHandle::new();
+        let calls = Arc::new(AtomicU32::new(0));
+        let count = |calls: &Arc<AtomicU32>| {
+            let calls = Arc::clone(calls);
+            move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let kept = handle.on_stop(count(&calls));
+        drop(handle.on_stop(count(&calls)));
+        handle.stop();
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        let late = handle.on_stop(count(&calls));
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        drop((kept, late));
+    }
+}
