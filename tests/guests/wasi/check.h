@@ -29,19 +29,21 @@ static inline bool check_in(long long got, const long long *list, size_t n) {
     return false;
 }
 
-// One of several values, for where the specification leaves the choice.
-#define CHECK_ANY(expr, ...)                                                              \
+// Each of these turns its arguments into text itself, before the macros in them are expanded.
+#define CHECK_TEXT(expr, text, want, ...)                                                 \
     do {                                                                                  \
         long long got_ = (long long)(expr);                                               \
         const long long list_[] = {__VA_ARGS__};                                          \
         check_report(check_in(got_, list_, sizeof list_ / sizeof *list_), __FILE__,       \
-                     __LINE__, #expr, got_, #__VA_ARGS__);                                \
+                     __LINE__, text, got_, want);                                         \
     } while (0)
-#define CHECK_EQ(expr, want) CHECK_ANY(expr, (long long)(want))
+// One of several values, for where the specification leaves the choice.
+#define CHECK_ANY(expr, ...) CHECK_TEXT(expr, #expr, #__VA_ARGS__, __VA_ARGS__)
+#define CHECK_EQ(expr, want) CHECK_TEXT(expr, #expr, #want, (long long)(want))
 // CHECK_ERRNO(call, NOENT)
-#define CHECK_ERRNO(expr, name) CHECK_ANY(expr, __WASI_ERRNO_##name)
-#define CHECK_OK(expr) CHECK_ANY(expr, __WASI_ERRNO_SUCCESS)
-#define CHECK(cond) CHECK_ANY(!!(cond), 1)
+#define CHECK_ERRNO(expr, name) CHECK_TEXT(expr, #expr, #name, __WASI_ERRNO_##name)
+#define CHECK_OK(expr) CHECK_TEXT(expr, #expr, "SUCCESS", __WASI_ERRNO_SUCCESS)
+#define CHECK(cond) CHECK_TEXT(!!(cond), #cond, "true", 1)
 
 // Ends the guest when it fails: for fixtures.
 #define REQUIRE(expr)                                                                     \
@@ -167,6 +169,12 @@ static inline uint64_t now(__wasi_clockid_t clock) {
     __wasi_timestamp_t t = 0;
     REQUIRE(__wasi_clock_time_get(clock, 1, &t));
     return t;
+}
+
+// 0 when there is no such clock, which is a failure of clocks.c and of no other guest.
+static inline uint64_t cpu_time(void) {
+    __wasi_timestamp_t t = 0;
+    return __wasi_clock_time_get(__WASI_CLOCKID_PROCESS_CPUTIME_ID, 1, &t) == 0 ? t : 0;
 }
 
 #endif
