@@ -4,4 +4,6 @@
 //! `docs/architecture.md`.
 #![deny(unsafe_code)]
 
+pub mod cli;
 pub mod wamr;
+pub mod wasi;

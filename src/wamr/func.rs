@@ -133,7 +133,7 @@ macro_rules! tuples {
             fn types() -> Vec<ValType> {
                 vec![$($value::TYPE),*]
             }
-            #[expect(non_snake_case, reason = "named after their types")]
+            #[allow(non_snake_case, reason = "named after their types")]
             #[allow(unused_variables, unused_mut, reason = "the empty tuple has none")]
             fn store(self, cells: &mut Cells) -> usize {
                 let ($($value,)*) = self;

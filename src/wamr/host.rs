@@ -143,7 +143,6 @@ pub(super) struct HostState {
 }
 
 /// One call of a host function. Public only for the sealed traits below.
-#[expect(unreachable_pub, reason = "named by a public trait's method")]
 pub struct CallContext<'a> {
     env: sys::wasm_exec_env_t,
     instance: sys::wasm_module_inst_t,

@@ -32,13 +32,15 @@
 //!
 //! # What is trusted
 //! WebAssembly binaries are not: they are checked completely before WAMR sees
-//! them, and confined afterwards. AOT files are native code, and
-//! [`Module::load_aot`] is `unsafe` for that reason.
+//! them, and confined afterwards. AOT files are native code, which nothing
+//! confines: [`Module::load_aot`] is `unsafe` for that reason, and
+//! [`Module::load_trusted_aot`] takes the word of whoever starts the program.
 //!
 //! This is the one room of this crate with `unsafe` code.
 #![allow(unsafe_code)]
 
 mod alt_stack;
+mod aot;
 mod engine;
 mod features;
 mod func;
@@ -52,6 +54,7 @@ mod stop;
 mod trap;
 mod value;
 
+pub use aot::AotHeader;
 pub use engine::{Engine, EngineError, ThreadEnv};
 pub use features::CLASSIC_INTERPRETER;
 pub use func::{TypedFunc, WasmTuple};
@@ -61,7 +64,7 @@ pub use info::{
 };
 pub use instance::{CallError, Instance, InstanceConfig, InstantiateError, Limits};
 pub use memory::{Memory, OutOfBounds};
-pub use module::{LoadError, Module, enabled_features, provides};
+pub use module::{AotTrust, LoadError, Module, enabled_features, provides};
 pub use stop::{StopHandle, WakerGuard};
 pub use trap::{Frame, Trap, TrapKind};
 pub use value::{FuncType, Val, ValType, WasmTy};

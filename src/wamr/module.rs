@@ -42,6 +42,21 @@ unsafe impl Send for Inner {}
 // SAFETY: as above.
 unsafe impl Sync for Inner {}
 
+/// The word of whoever starts the program that an AOT file is what WAMR's
+/// compiler made of a valid module. Its code runs with all rights of the
+/// process, so this is as much as running a native program.
+#[derive(Clone, Copy, Debug)]
+pub struct AotTrust(());
+
+impl AotTrust {
+    /// To be made only where the user has said so, for this file or its
+    /// source: by a flag, a setting or a signature.
+    #[must_use]
+    pub fn given_by_user() -> AotTrust {
+        AotTrust(())
+    }
+}
+
 /// The file's bytes. WAMR changes them while it loads, and keeps pointers into
 /// them for as long as the module lives.
 struct Buffer(*mut [u8]);
@@ -180,6 +195,21 @@ impl<T: Send + Sync + 'static> Module<T> {
         inner.info = inner.read_info();
         resolve(&inner.info.imports, imports)?;
         Ok(Module::from_inner(inner))
+    }
+
+    /// Loads an AOT file that the user of the program vouches for.
+    ///
+    /// # Errors
+    /// As [`Module::load_aot`].
+    pub fn load_trusted_aot(
+        engine: &Engine,
+        aot: &[u8],
+        imports: &Imports<T>,
+        _trust: AotTrust,
+    ) -> Result<Self, LoadError> {
+        // SAFETY: not checkable; the user has taken it upon himself that the
+        // file is what it has to be, and `AotTrust` documents that.
+        unsafe { Module::load_aot(engine, aot, imports) }
     }
 
     fn from_inner(inner: Inner) -> Self {

@@ -1,0 +1,136 @@
+//! Files into modules: which engine runs what, and what modules may import.
+
+use std::path::Path;
+
+use crate::wamr::{AotTrust, CLASSIC_INTERPRETER, Engine, Imports, LoadError, Module, ModuleKind};
+use crate::wasi::{self, Wasi};
+
+use super::status::{Failure, Status};
+
+/// How a module's code is executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum EngineChoice {
+    /// What fits the file: the interpreter, or AOT code if it is that
+    #[default]
+    Auto,
+    /// The fast interpreter
+    Fast,
+    /// The classic interpreter, in builds that have it instead
+    Classic,
+    /// Code that was compiled ahead of time
+    Aot,
+}
+
+/// What a module's host functions see.
+pub(super) struct Context {
+    wasi: Wasi,
+}
+
+impl Context {
+    pub(super) fn new(wasi: Wasi) -> Context {
+        Context { wasi }
+    }
+}
+
+impl AsRef<Wasi> for Context {
+    fn as_ref(&self) -> &Wasi {
+        &self.wasi
+    }
+}
+
+/// Everything that `arena run` offers to modules.
+pub(super) fn imports() -> Imports<Context> {
+    let mut imports = Imports::new();
+    wasi::add_to_imports(&mut imports);
+    imports
+}
+
+/// Reads a file, and compiles it if it is WebAssembly text.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = std::fs::read(file).map_err(|e| {
+        let status = match e.kind() {
+            std::io::ErrorKind::NotFound => Status::NotFound,
+            _ => Status::CannotLoad,
+        };
+        let why = match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+            _ => e.to_string(),
+        };
+        Failure::new(status, format!("cannot read {}: {why}", file.display()))
+    })?;
+    if !is_text(file, &bytes) {
+        return Ok(bytes);
+    }
+    let failure = |why: &dyn std::fmt::Display| {
+        Failure::new(
+            Status::CannotLoad,
+            format!("cannot load {}: {why}", file.display()),
+        )
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| failure(&"the text is not UTF-8"))?;
+    wat::Parser::new()
+        .parse_str(Some(file), text)
+        .map_err(|e| failure(&e))
+}
+
+/// Text by its name, or because it begins like it.
+fn is_text(file: &Path, bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"\0") {
+        return false;
+    }
+    let begin = bytes.trim_ascii_start();
+    file.extension().is_some_and(|extension| extension == "wat")
+        || begin.starts_with(b"(module")
+        || begin.starts_with(b";;")
+}
+
+/// Loads a module for the engine that was chosen.
+pub(super) fn load(
+    file: &Path,
+    bytes: &[u8],
+    choice: EngineChoice,
+    trust_aot: bool,
+) -> Result<Module<Context>, Failure> {
+    let failure = |why: String| {
+        Failure::new(
+            Status::CannotLoad,
+            format!("cannot load {}: {why}", file.display()),
+        )
+    };
+    let kind = ModuleKind::of(bytes).map_err(|e| failure(e.to_string()))?;
+    check_choice(choice, kind).map_err(failure)?;
+    let engine = Engine::new().map_err(|e| failure(e.to_string()))?;
+    match kind {
+        ModuleKind::Wasm => Module::load(&engine, bytes, &imports()),
+        ModuleKind::Aot if trust_aot => {
+            Module::load_trusted_aot(&engine, bytes, &imports(), AotTrust::given_by_user())
+        }
+        ModuleKind::Aot => {
+            return Err(failure(format!(
+                "{}\nIf you know where it comes from: --trust-aot",
+                LoadError::UntrustedAot
+            )));
+        }
+    }
+    .map_err(|e| failure(e.to_string()))
+}
+
+fn check_choice(choice: EngineChoice, kind: ModuleKind) -> Result<(), String> {
+    match (choice, kind) {
+        (EngineChoice::Auto, _) | (EngineChoice::Aot, ModuleKind::Aot) => Ok(()),
+        (EngineChoice::Aot, ModuleKind::Wasm) => {
+            Err("the engine aot runs code that is compiled already\nCompile it: arena-aotc FILE -o FILE.aot".to_owned())
+        }
+        (_, ModuleKind::Aot) => {
+            Err("it is AOT code, which interpreters do not run; leave --engine out".to_owned())
+        }
+        (EngineChoice::Fast, ModuleKind::Wasm) if CLASSIC_INTERPRETER => Err(
+            "this arena was built with the classic interpreter instead of the fast one".to_owned(),
+        ),
+        (EngineChoice::Classic, ModuleKind::Wasm) if !CLASSIC_INTERPRETER => Err(
+            "this arena was built without the classic interpreter\nBuild it: cargo build --release --features classic-interp".to_owned(),
+        ),
+        (EngineChoice::Fast | EngineChoice::Classic, ModuleKind::Wasm) => Ok(()),
+    }
+}

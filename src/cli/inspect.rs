@@ -1,0 +1,260 @@
+//! `arena inspect`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::wamr::{AotHeader, Imports, ModuleInfo, ModuleKind, PAGE_SIZE, provides};
+
+use super::engine::{self, Context};
+use super::status::{Failure, Status, print};
+
+/// Show what a module is made of, without running it.
+///
+/// Imports are marked with whether `arena run` has them. Of an .aot file only
+/// the header is read, unless it is trusted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    arena inspect hello.wasm\n  \
+    arena inspect --json hello.wasm | jq .imports")]
+pub(super) struct Args {
+    /// The module: .wasm, .wat (text) or .aot (compiled)
+    file: PathBuf,
+
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+
+    /// Load an .aot file, which is native code, to list what it imports
+    #[arg(long)]
+    trust_aot: bool,
+}
+
+/// What is printed; the names of the fields are those of the JSON.
+#[derive(Serialize)]
+struct Report {
+    kind: &'static str,
+    /// Of the binary, in bytes.
+    size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aot: Option<Aot>,
+    #[serde(flatten)]
+    contents: Option<Contents>,
+}
+
+#[derive(Serialize)]
+struct Aot {
+    version: u32,
+    target: String,
+}
+
+#[derive(Serialize)]
+struct Contents {
+    imports: Vec<Import>,
+    exports: Vec<Export>,
+    memories: Vec<Memory>,
+    features: Vec<&'static str>,
+    custom_sections: Vec<Custom>,
+}
+
+#[derive(Serialize)]
+struct Import {
+    module: String,
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    provided: bool,
+}
+
+#[derive(Serialize)]
+struct Export {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    initial_bytes: u64,
+    maximum_bytes: Option<u64>,
+    shared: bool,
+}
+
+#[derive(Serialize)]
+struct Custom {
+    name: String,
+    size: usize,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let bytes = engine::read(&args.file)?;
+    let report = report(args, &bytes)?;
+    if args.json {
+        let json =
+            serde_json::to_string_pretty(&report).map_err(|e| cannot_load(&args.file, &e))?;
+        print(&(json + "\n"));
+    } else {
+        print(&report.to_text());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cannot_load(file: &Path, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        Status::CannotLoad,
+        format!("cannot load {}: {why}", file.display()),
+    )
+}
+
+fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
+    let offered = engine::imports();
+    let kind = ModuleKind::of(bytes).map_err(|e| cannot_load(&args.file, &e))?;
+    match kind {
+        ModuleKind::Wasm => {
+            let info = ModuleInfo::of_wasm(bytes).map_err(|e| cannot_load(&args.file, &e))?;
+            Ok(Report {
+                kind: "wasm",
+                size: bytes.len(),
+                aot: None,
+                contents: Some(Contents::new(&info, &offered)),
+            })
+        }
+        ModuleKind::Aot => {
+            let header = AotHeader::read(bytes).map_err(|e| cannot_load(&args.file, &e))?;
+            let contents = if args.trust_aot {
+                let module = engine::load(&args.file, bytes, engine::EngineChoice::Auto, true)?;
+                Some(Contents::new(module.info(), &offered))
+            } else {
+                None
+            };
+            Ok(Report {
+                kind: "aot",
+                size: bytes.len(),
+                aot: Some(Aot {
+                    version: header.version,
+                    target: header.target,
+                }),
+                contents,
+            })
+        }
+    }
+}
+
+impl Contents {
+    fn new(info: &ModuleInfo, offered: &Imports<Context>) -> Contents {
+        let imports = info.imports.iter().map(|import| Import {
+            module: import.module.clone(),
+            name: import.name.clone(),
+            ty: import.ty.to_string(),
+            provided: provides(offered, import),
+        });
+        let exports = info.exports.iter().map(|export| Export {
+            name: export.name.clone(),
+            ty: export.ty.to_string(),
+        });
+        let memories = info.memories.iter().map(|memory| Memory {
+            initial_bytes: memory.initial.saturating_mul(PAGE_SIZE),
+            maximum_bytes: memory.maximum.map(|pages| pages.saturating_mul(PAGE_SIZE)),
+            shared: memory.shared,
+        });
+        let custom_sections = info.custom_sections.iter().map(|section| Custom {
+            name: section.name.clone(),
+            size: section.size,
+        });
+        Contents {
+            imports: imports.collect(),
+            exports: exports.collect(),
+            memories: memories.collect(),
+            features: info.features.clone(),
+            custom_sections: custom_sections.collect(),
+        }
+    }
+}
+
+impl Report {
+    fn to_text(&self) -> String {
+        let mut text = format!("kind:     {}, {} bytes\n", self.kind, self.size);
+        if let Some(aot) = &self.aot {
+            line(
+                &mut text,
+                "AOT",
+                &format!("version {}, for {}", aot.version, aot.target),
+            );
+        }
+        match &self.contents {
+            Some(contents) => contents.write(&mut text),
+            None => line(
+                &mut text,
+                "contents",
+                "not read: native code (--trust-aot reads it)",
+            ),
+        }
+        text
+    }
+}
+
+impl Contents {
+    fn write(&self, text: &mut String) {
+        for memory in &self.memories {
+            let mut limits = size(memory.initial_bytes);
+            if let Some(maximum) = memory.maximum_bytes {
+                limits += &format!(", at most {}", size(maximum));
+            }
+            if memory.shared {
+                limits += ", shared";
+            }
+            line(text, "memory", &limits);
+        }
+        if !self.features.is_empty() {
+            line(text, "features", &self.features.join(", "));
+        }
+        let imports = self.imports.iter().map(|import| {
+            let mark = if import.provided {
+                "provided"
+            } else {
+                "MISSING "
+            };
+            format!("{mark}  {}.{}: {}", import.module, import.name, import.ty)
+        });
+        list(text, "imports", imports);
+        let exports = self
+            .exports
+            .iter()
+            .map(|export| format!("{}: {}", export.name, export.ty));
+        list(text, "exports", exports);
+        let custom = self.custom_sections.iter();
+        list(
+            text,
+            "custom sections",
+            custom.map(|c| format!("{}: {} bytes", c.name, c.size)),
+        );
+    }
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{:<9} {value}", format!("{name}:"));
+}
+
+fn list(text: &mut String, name: &str, rows: impl ExactSizeIterator<Item = String>) {
+    if rows.len() == 0 {
+        return;
+    }
+    let _ = writeln!(text, "{name} ({}):", rows.len());
+    for row in rows {
+        let _ = writeln!(text, "  {}", printable(&row));
+    }
+}
+
+/// Names are the module's; they shall not steer the terminal.
+fn printable(row: &str) -> String {
+    row.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn size(bytes: u64) -> String {
+    bytesize::ByteSize(bytes).display().iec().to_string()
+}

@@ -1,0 +1,60 @@
+//! Exit statuses, and how a failure is told.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Exit statuses of our own; a module that runs gives its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Status {
+    /// The command line cannot be used.
+    Usage = 2,
+    /// `--timeout` ran out, as `timeout(1)` says it.
+    TimedOut = 124,
+    /// The file cannot be loaded.
+    CannotLoad = 126,
+    /// There is no such file.
+    NotFound = 127,
+    /// Ended by Ctrl-C: 128 and SIGINT.
+    Interrupted = 130,
+    /// The module trapped: 128 and SIGABRT.
+    Trapped = 134,
+    /// Ended by SIGTERM: 128 and its number.
+    Terminated = 143,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> ExitCode {
+        ExitCode::from(status as u8)
+    }
+}
+
+/// Why a command fails, in one or two lines, and with which status.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: Status,
+    message: String,
+}
+
+impl Failure {
+    pub(super) fn new(status: Status, message: impl Into<String>) -> Failure {
+        Failure {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// Prints the message; nothing is left to do if that fails.
+    pub(super) fn report(&self) -> ExitCode {
+        let _ = writeln!(std::io::stderr(), "arena: {}", self.message);
+        self.status.into()
+    }
+}
+
+/// Writes to stdout. A reader that has gone away is not an error.
+pub(super) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
