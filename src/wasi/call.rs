@@ -34,7 +34,11 @@ impl<T> Interrupt for Caller<'_, T> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new<T: AsRef<Wasi>>(caller: &'a Caller<'a, T>) -> Self {
-        Self { wasi: caller.data().as_ref(), memory: caller.memory(), caller }
+        Self {
+            wasi: caller.data().as_ref(),
+            memory: caller.memory(),
+            caller,
+        }
     }
 
     /// For what takes long without waiting.
@@ -42,7 +46,11 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When the module is to stop.
     pub(crate) fn check_stop(&self) -> Result<()> {
-        if self.caller.is_stopping() { Err(HostError::Stopped.into()) } else { Ok(()) }
+        if self.caller.is_stopping() {
+            Err(HostError::Stopped.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes a system call that may block, again after any signal that is not a stop.
@@ -102,9 +110,16 @@ impl<'a> Call<'a> {
 
 /// Whether the file can be read or written without waiting, or has an error to tell.
 fn is_ready(file: &File, ready: PollFlags) -> io::Result<bool> {
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     let count = retrying(|| {
-        poll(&mut [PollFd::from_borrowed_fd(file.as_fd(), ready)], Some(&now)).map_err(Into::into)
+        poll(
+            &mut [PollFd::from_borrowed_fd(file.as_fd(), ready)],
+            Some(&now),
+        )
+        .map_err(Into::into)
     })?;
     Ok(count > 0)
 }

@@ -103,7 +103,11 @@ impl WasiConfig {
         guest: impl Into<String>,
         read_only: bool,
     ) -> &mut Self {
-        self.preopens.push(Preopen { host: host.into(), guest: guest.into(), read_only });
+        self.preopens.push(Preopen {
+            host: host.into(),
+            guest: guest.into(),
+            read_only,
+        });
         self
     }
 
@@ -196,10 +200,14 @@ impl Wasi {
             table.set_stream(fd, entry);
         }
         for preopen in config.preopens {
-            let entry = open_preopen(&preopen)
-                .map_err(|source| WasiError::Preopen { path: preopen.host, source })?;
+            let entry = open_preopen(&preopen).map_err(|source| WasiError::Preopen {
+                path: preopen.host,
+                source,
+            })?;
             check_text(preopen.guest)?;
-            table.insert(entry).map_err(|_| WasiError::TooMany(config.max_descriptors))?;
+            table
+                .insert(entry)
+                .map_err(|_| WasiError::TooMany(config.max_descriptors))?;
         }
         let env = config.env.into_iter().map(|(name, value)| {
             if name.is_empty() || name.contains('=') {
@@ -208,7 +216,11 @@ impl Wasi {
             check_text(format!("{name}={value}"))
         });
         Ok(Self {
-            args: config.args.into_iter().map(check_text).collect::<Result<_, _>>()?,
+            args: config
+                .args
+                .into_iter()
+                .map(check_text)
+                .collect::<Result<_, _>>()?,
             env: env.collect::<Result<_, _>>()?,
             table,
         })
@@ -222,15 +234,21 @@ impl AsRef<Wasi> for Wasi {
 }
 
 fn check_text(text: String) -> Result<String, WasiError> {
-    if text.contains('\0') { Err(WasiError::Text(text)) } else { Ok(text) }
+    if text.contains('\0') {
+        Err(WasiError::Text(text))
+    } else {
+        Ok(text)
+    }
 }
 
 fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<Entry> {
     let is_input = number == 0;
     let fd = match stream {
-        Stream::Null => {
-            std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into()
-        }
+        Stream::Null => std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")?
+            .into(),
         Stream::Inherit => match number {
             0 => io::stdin().as_fd().try_clone_to_owned()?,
             1 => io::stdout().as_fd().try_clone_to_owned()?,
@@ -239,7 +257,11 @@ fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<E
         Stream::Fd(fd) => fd,
     };
     let object = Object::stream(fd, as_terminal)?;
-    let other_direction = if is_input { Rights::WRITES_DATA } else { Rights::FD_READ };
+    let other_direction = if is_input {
+        Rights::WRITES_DATA
+    } else {
+        Rights::FD_READ
+    };
     let applicable = object.applicable();
     let base = match &object {
         // A socket goes both ways.
@@ -248,14 +270,28 @@ fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<E
         // A directory as a stream is of no use, and not a way into it.
         Object::Dir(_) => Rights::FD_FILESTAT_GET,
     };
-    let inheriting = if base.contains(Rights::SOCK_ACCEPT) { Rights::SOCKET } else { Rights::EMPTY };
-    Ok(Entry { object: Arc::new(object), base, inheriting, preopen: None, read_only: false })
+    let inheriting = if base.contains(Rights::SOCK_ACCEPT) {
+        Rights::SOCKET
+    } else {
+        Rights::EMPTY
+    };
+    Ok(Entry {
+        object: Arc::new(object),
+        base,
+        inheriting,
+        preopen: None,
+        read_only: false,
+    })
 }
 
 fn open_preopen(preopen: &Preopen) -> io::Result<Entry> {
     let dir = open_dir(&preopen.host)?;
     let object = Object::Dir(dir);
-    let allowed = if preopen.read_only { !Rights::WRITES } else { Rights::ALL };
+    let allowed = if preopen.read_only {
+        !Rights::WRITES
+    } else {
+        Rights::ALL
+    };
     Ok(Entry {
         base: object.applicable() & allowed,
         inheriting: allowed,
@@ -270,9 +306,10 @@ fn open_dir(path: &Path) -> io::Result<Dir> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags | OFlags::RDONLY, Mode::empty()) {
         Ok(fd) => Ok(Dir::new(fd, true)),
-        Err(rustix::io::Errno::ACCESS) => {
-            Ok(Dir::new(rustix::fs::open(path, flags | OFlags::PATH, Mode::empty())?, false))
-        }
+        Err(rustix::io::Errno::ACCESS) => Ok(Dir::new(
+            rustix::fs::open(path, flags | OFlags::PATH, Mode::empty())?,
+            false,
+        )),
         Err(err) => Err(err.into()),
     }
 }
@@ -299,7 +336,9 @@ mod tests {
     fn preopens_in_order_and_read_only() {
         let dir = tempfile::tempdir().unwrap();
         let mut config = WasiConfig::new();
-        config.preopen(dir.path(), "/a", false).preopen(dir.path(), "/b", true);
+        config
+            .preopen(dir.path(), "/a", false)
+            .preopen(dir.path(), "/b", true);
         let wasi = Wasi::new(config).unwrap();
         let (a, b) = (wasi.table.get(3).unwrap(), wasi.table.get(4).unwrap());
         assert_eq!(a.preopen.as_deref(), Some("/a"));
@@ -322,7 +361,10 @@ mod tests {
         for (name, value) in [("A\0", "b"), ("A", "b\0"), ("", "b"), ("A=", "b")] {
             let mut config = WasiConfig::new();
             config.env(name, value);
-            assert!(matches!(Wasi::new(config), Err(WasiError::Text(_))), "{name:?}");
+            assert!(
+                matches!(Wasi::new(config), Err(WasiError::Text(_))),
+                "{name:?}"
+            );
         }
         let mut config = WasiConfig::new();
         config.arg("a\0b");

@@ -41,7 +41,12 @@ pub(crate) fn fd_advise(
         _ => return Err(Errno::Inval.into()),
     };
     check_range(offset, length, Errno::Inval)?;
-    Ok(fadvise(file.as_fd(), offset, NonZeroU64::new(length), advice)?)
+    Ok(fadvise(
+        file.as_fd(),
+        offset,
+        NonZeroU64::new(length),
+        advice,
+    )?)
 }
 
 pub(crate) fn fd_allocate(call: &Call<'_>, fd: u32, offset: u64, length: u64) -> Result<()> {
@@ -51,7 +56,12 @@ pub(crate) fn fd_allocate(call: &Call<'_>, fd: u32, offset: u64, length: u64) ->
         return Err(Errno::Inval.into());
     }
     check_range(offset, length, Errno::Fbig)?;
-    Ok(fallocate(file.as_fd(), FallocateFlags::empty(), offset, length)?)
+    Ok(fallocate(
+        file.as_fd(),
+        FallocateFlags::empty(),
+        offset,
+        length,
+    )?)
 }
 
 /// Linux has signed offsets, and the end of a range must be one, too.
@@ -140,13 +150,20 @@ pub(crate) fn fd_filestat_set_times(
 /// `EINVAL` for unknown flags, or when a time is to be the given one and now.
 pub(crate) fn timestamps(accessed: u64, modified: u64, flags: u32) -> Result<Timestamps, Errno> {
     let flags = TimeFlags::exact(flags).ok_or(Errno::Inval)?;
-    let time = |nanos: u64, given: TimeFlags, now: TimeFlags| {
-        match (flags.contains(given), flags.contains(now)) {
-            (true, true) => Err(Errno::Inval),
-            (true, false) => timespec(nanos),
-            (false, true) => Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_NOW }),
-            (false, false) => Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }),
-        }
+    let time = |nanos: u64, given: TimeFlags, now: TimeFlags| match (
+        flags.contains(given),
+        flags.contains(now),
+    ) {
+        (true, true) => Err(Errno::Inval),
+        (true, false) => timespec(nanos),
+        (false, true) => Ok(Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        }),
+        (false, false) => Ok(Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        }),
     };
     Ok(Timestamps {
         last_access: time(accessed, TimeFlags::ATIM, TimeFlags::ATIM_NOW)?,
@@ -170,12 +187,7 @@ pub(crate) fn fd_prestat_get(call: &Call<'_>, fd: u32, at: u32) -> Result<()> {
     Ok(call.memory.write(at, &prestat)?)
 }
 
-pub(crate) fn fd_prestat_dir_name(
-    call: &Call<'_>,
-    fd: u32,
-    path: u32,
-    length: u32,
-) -> Result<()> {
+pub(crate) fn fd_prestat_dir_name(call: &Call<'_>, fd: u32, path: u32, length: u32) -> Result<()> {
     let name = call.wasi.table.get(fd)?.preopen.ok_or(Errno::Badf)?;
     call.memory.check(path, length)?;
     if name.len() > length as usize {
@@ -191,9 +203,15 @@ mod tests {
     #[test]
     fn times() {
         let times = timestamps(1_500_000_000, 7, 1).unwrap();
-        assert_eq!((times.last_access.tv_sec, times.last_access.tv_nsec), (1, 500_000_000));
+        assert_eq!(
+            (times.last_access.tv_sec, times.last_access.tv_nsec),
+            (1, 500_000_000)
+        );
         assert_eq!(times.last_modification.tv_nsec, UTIME_OMIT);
-        assert_eq!(timestamps(0, 0, 8).unwrap().last_modification.tv_nsec, UTIME_NOW);
+        assert_eq!(
+            timestamps(0, 0, 8).unwrap().last_modification.tv_nsec,
+            UTIME_NOW
+        );
         assert_eq!(timestamps(0, 0, 3).err(), Some(Errno::Inval));
         assert_eq!(timestamps(0, 0, 12).err(), Some(Errno::Inval));
         assert_eq!(timestamps(0, 0, 16).err(), Some(Errno::Inval));
@@ -203,7 +221,10 @@ mod tests {
     #[test]
     fn ranges() {
         assert!(check_range(0, i64::MAX as u64, Errno::Fbig).is_ok());
-        assert_eq!(check_range(1, i64::MAX as u64, Errno::Fbig), Err(Errno::Fbig));
+        assert_eq!(
+            check_range(1, i64::MAX as u64, Errno::Fbig),
+            Err(Errno::Fbig)
+        );
         assert_eq!(check_range(u64::MAX, 1, Errno::Inval), Err(Errno::Inval));
     }
 }

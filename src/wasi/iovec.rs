@@ -18,7 +18,8 @@ const SIZE: u32 = 8;
 /// # Errors
 /// `EFAULT` when the list or a buffer is not within memory.
 pub(crate) fn read_ranges(call: &Call<'_>, list: u32, count: u32) -> Result<Vec<(u32, u32)>> {
-    call.memory.check(list, count.checked_mul(SIZE).ok_or(Errno::Fault)?)?;
+    call.memory
+        .check(list, count.checked_mul(SIZE).ok_or(Errno::Fault)?)?;
     let mut ranges = Vec::new();
     let mut done = 0;
     // A list may begin with any number of empty buffers, which must not look like the end of
@@ -38,14 +39,18 @@ pub(crate) fn read_ranges(call: &Call<'_>, list: u32, count: u32) -> Result<Vec<
 
 /// Adds the buffers of a piece of the list, up to the limit.
 fn add_ranges(bytes: &[u8], ranges: &mut Vec<(u32, u32)>) {
-    let elements = bytes.chunks_exact(8).map(|e| (number32(e, 0), number32(e, 4)));
+    let elements = bytes
+        .chunks_exact(8)
+        .map(|e| (number32(e, 0), number32(e, 4)));
     let room = MAX_RANGES.saturating_sub(ranges.len());
     ranges.extend(elements.filter(|&(_, len)| len > 0).take(room));
 }
 
 /// The sum of the lengths.
 pub(crate) fn total(ranges: &[(u32, u32)]) -> usize {
-    ranges.iter().fold(0, |sum, &(_, len)| sum.saturating_add(len as usize))
+    ranges
+        .iter()
+        .fold(0, |sum, &(_, len)| sum.saturating_add(len as usize))
 }
 
 #[cfg(test)]

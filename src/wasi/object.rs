@@ -50,7 +50,11 @@ impl Object {
         }
         Ok(Self::File(File {
             terminal: as_terminal || rustix::termios::isatty(&fd),
-            filetype: if as_terminal { FileType::CharacterDevice } else { filetype },
+            filetype: if as_terminal {
+                FileType::CharacterDevice
+            } else {
+                filetype
+            },
             fd,
             shared: true,
             flags: AtomicU16::new(flags.bits()),
@@ -212,7 +216,9 @@ mod tests {
         let object = Object::opened(temporary(), FdFlags::EMPTY).unwrap();
         assert_eq!(object.filetype(), FileType::RegularFile);
         assert_eq!(object.applicable(), Rights::FILE);
-        let Object::File(file) = object else { panic!("not a file") };
+        let Object::File(file) = object else {
+            panic!("not a file")
+        };
         assert!(!file.can_block());
         file.set_flags(FdFlags::APPEND | FdFlags::NONBLOCK).unwrap();
         let host = fcntl_getfl(&file.fd).unwrap();
@@ -226,7 +232,9 @@ mod tests {
         let (reader, _writer) = std::io::pipe().unwrap();
         let object = Object::stream(reader.into(), false).unwrap();
         assert_eq!(object.filetype(), FileType::Unknown);
-        let Object::File(file) = object else { panic!("not a file") };
+        let Object::File(file) = object else {
+            panic!("not a file")
+        };
         assert!(file.can_block() && !file.is_seekable());
         file.set_flags(FdFlags::NONBLOCK).unwrap();
         assert!(file.is_nonblocking());

@@ -62,7 +62,9 @@ fn read(
         0
     } else {
         call.transfer(file, PollFlags::IN, || {
-            call.memory.read_from(file.as_fd(), &ranges, offset).map_err(fault)?
+            call.memory
+                .read_from(file.as_fd(), &ranges, offset)
+                .map_err(fault)?
         })?
     };
     store(call, size, done)
@@ -84,15 +86,35 @@ fn write(
         entry.require(Rights::FD_SEEK)?;
     }
     call.memory.check(size, 4)?;
-    let ranges = read_ranges(call, list, count)?;
+    let mut ranges = read_ranges(call, list, count)?;
+    if file.can_block() && file.is_nonblocking() {
+        // The host's side may be a blocking pipe, which does not wait for so much when it is
+        // ready at all.
+        shorten(&mut ranges, PIPE_BUF);
+    }
     let done = if ranges.is_empty() {
         0
     } else {
         call.transfer(file, PollFlags::OUT, || {
-            call.memory.write_to(file.as_fd(), &ranges, offset).map_err(fault)?
+            call.memory
+                .write_to(file.as_fd(), &ranges, offset)
+                .map_err(fault)?
         })?
     };
     store(call, size, done)
+}
+
+/// What a pipe that is ready takes without waiting, in bytes (`pipe(7)`).
+const PIPE_BUF: u32 = 4096;
+
+/// Keeps the first `limit` bytes.
+fn shorten(ranges: &mut Vec<(u32, u32)>, limit: u32) {
+    let mut left = limit;
+    ranges.retain_mut(|(_, len)| {
+        *len = left.min(*len);
+        left -= *len;
+        *len > 0
+    });
 }
 
 /// Offsets are unsigned in WASI and signed in Linux.
@@ -163,17 +185,32 @@ pub(crate) fn fd_tell(call: &Call<'_>, fd: u32, at: u32) -> Result<()> {
         entry.require(Rights::FD_TELL)?;
     }
     call.memory.check(at, 8)?;
-    Ok(call.memory.write_u64(at, seek(file.as_fd(), SeekFrom::Current(0))?)?)
+    Ok(call
+        .memory
+        .write_u64(at, seek(file.as_fd(), SeekFrom::Current(0))?)?)
 }
 
 /// A pipe has no offset, whatever the rights are: that is what a guest's libc wants to know.
 fn seekable(file: &File) -> Result<&File, Errno> {
-    if file.is_seekable() { Ok(file) } else { Err(Errno::Spipe) }
+    if file.is_seekable() {
+        Ok(file)
+    } else {
+        Err(Errno::Spipe)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_are_shortened() {
+        let mut ranges = vec![(0, 3), (100, 4), (200, 5)];
+        shorten(&mut ranges, 5);
+        assert_eq!(ranges, [(0, 3), (100, 2)]);
+        shorten(&mut ranges, 5);
+        assert_eq!(ranges, [(0, 3), (100, 2)]);
+    }
 
     #[test]
     fn whence_differs_between_the_versions() {

@@ -25,7 +25,11 @@ impl Entry {
     /// # Errors
     /// `ENOTCAPABLE` when one of the rights is missing.
     pub(crate) fn require(&self, rights: Rights) -> Result<(), Errno> {
-        if self.base.contains(rights) { Ok(()) } else { Err(Errno::NotCapable) }
+        if self.base.contains(rights) {
+            Ok(())
+        } else {
+            Err(Errno::NotCapable)
+        }
     }
 
     /// The file, for which the rights are needed.
@@ -79,7 +83,11 @@ impl Table {
     /// # Errors
     /// `EBADF` when the number is not open.
     pub(crate) fn get(&self, fd: u32) -> Result<Entry, Errno> {
-        self.slots().get(index(fd)).cloned().flatten().ok_or(Errno::Badf)
+        self.slots()
+            .get(index(fd))
+            .cloned()
+            .flatten()
+            .ok_or(Errno::Badf)
     }
 
     /// Puts a standard stream in its place.
@@ -126,7 +134,10 @@ impl Table {
     /// # Errors
     /// `EBADF` when the number is not open.
     pub(crate) fn remove(&self, fd: u32) -> Result<Entry, Errno> {
-        self.slots().get_mut(index(fd)).and_then(Option::take).ok_or(Errno::Badf)
+        self.slots()
+            .get_mut(index(fd))
+            .and_then(Option::take)
+            .ok_or(Errno::Badf)
     }
 
     /// Gives the number `to`, which is open, to what `from` stands for; `from` is then closed.
@@ -145,7 +156,9 @@ impl Table {
             return Ok(None);
         }
         let moved = slots.get_mut(from).and_then(Option::take);
-        Ok(slots.get_mut(to).and_then(|slot| std::mem::replace(slot, moved)))
+        Ok(slots
+            .get_mut(to)
+            .and_then(|slot| std::mem::replace(slot, moved)))
     }
 
     /// Takes rights away.
@@ -159,7 +172,10 @@ impl Table {
         inheriting: Rights,
     ) -> Result<(), Errno> {
         let mut slots = self.slots();
-        let entry = slots.get_mut(index(fd)).and_then(Option::as_mut).ok_or(Errno::Badf)?;
+        let entry = slots
+            .get_mut(index(fd))
+            .and_then(Option::as_mut)
+            .ok_or(Errno::Badf)?;
         if !entry.base.contains(base) || !entry.inheriting.contains(inheriting) {
             return Err(Errno::NotCapable);
         }
@@ -216,7 +232,10 @@ mod tests {
     #[test]
     fn renumber_needs_both() {
         let table = Table::new(8);
-        let (a, b) = (table.insert(entry()).unwrap(), table.insert(entry()).unwrap());
+        let (a, b) = (
+            table.insert(entry()).unwrap(),
+            table.insert(entry()).unwrap(),
+        );
         let object = table.get(a).unwrap().object;
         assert!(table.renumber(a, a).unwrap().is_none());
         assert_eq!(table.renumber(a, 99).err(), Some(Errno::Badf));
@@ -230,9 +249,14 @@ mod tests {
     fn rights_only_shrink() {
         let table = Table::new(8);
         let fd = table.insert(entry()).unwrap();
-        table.set_rights(fd, Rights::FD_READ, Rights::EMPTY).unwrap();
+        table
+            .set_rights(fd, Rights::FD_READ, Rights::EMPTY)
+            .unwrap();
         let more = Rights::FD_READ | Rights::FD_WRITE;
-        assert_eq!(table.set_rights(fd, more, Rights::EMPTY), Err(Errno::NotCapable));
+        assert_eq!(
+            table.set_rights(fd, more, Rights::EMPTY),
+            Err(Errno::NotCapable)
+        );
         assert_eq!(table.get(fd).unwrap().base, Rights::FD_READ);
     }
 }

@@ -128,8 +128,9 @@ impl Rights {
         .union(Self::POLL_FD_READWRITE);
 
     /// What has a meaning for a socket.
-    pub(crate) const SOCKET: Self =
-        Self::STREAM.union(Self::SOCK_SHUTDOWN).union(Self::SOCK_ACCEPT);
+    pub(crate) const SOCKET: Self = Self::STREAM
+        .union(Self::SOCK_SHUTDOWN)
+        .union(Self::SOCK_ACCEPT);
 
     /// What has a meaning for a device with an offset.
     pub(crate) const DEVICE: Self = Self::STREAM.union(Self::FD_SEEK).union(Self::FD_TELL);
@@ -164,8 +165,9 @@ impl Rights {
         .union(Self::POLL_FD_READWRITE);
 
     /// What changes the content of an open file.
-    pub(crate) const WRITES_DATA: Self =
-        Self::FD_WRITE.union(Self::FD_ALLOCATE).union(Self::FD_FILESTAT_SET_SIZE);
+    pub(crate) const WRITES_DATA: Self = Self::FD_WRITE
+        .union(Self::FD_ALLOCATE)
+        .union(Self::FD_FILESTAT_SET_SIZE);
 
     /// What changes anything on the host's disks. A link or a new name made elsewhere would
     /// be a way round the protection, so their sources are among them.
@@ -249,7 +251,10 @@ pub(crate) struct FileStat {
     pub(crate) ctim: u64,
 }
 
-#[allow(clippy::useless_conversion, reason = "the fields' types differ between processors")]
+#[allow(
+    clippy::useless_conversion,
+    reason = "the fields' types differ between processors"
+)]
 #[allow(clippy::unnecessary_fallible_conversions, reason = "the same")]
 impl From<&Stat> for FileStat {
     fn from(stat: &Stat) -> Self {
@@ -259,9 +264,18 @@ impl From<&Stat> for FileStat {
             filetype: rustix::fs::FileType::from_raw_mode(stat.st_mode).into(),
             nlink: u64::try_from(stat.st_nlink).unwrap_or(0),
             size: u64::try_from(stat.st_size).unwrap_or(0),
-            atim: nanoseconds(stat.st_atime.into(), u64::try_from(stat.st_atime_nsec).unwrap_or(0)),
-            mtim: nanoseconds(stat.st_mtime.into(), u64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
-            ctim: nanoseconds(stat.st_ctime.into(), u64::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+            atim: nanoseconds(
+                stat.st_atime.into(),
+                u64::try_from(stat.st_atime_nsec).unwrap_or(0),
+            ),
+            mtim: nanoseconds(
+                stat.st_mtime.into(),
+                u64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            ),
+            ctim: nanoseconds(
+                stat.st_ctime.into(),
+                u64::try_from(stat.st_ctime_nsec).unwrap_or(0),
+            ),
         }
     }
 }

@@ -1,0 +1,325 @@
+//! What is done by path, below a directory that the guest has.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, fstat, linkat, mkdirat, readlinkat_raw, renameat, symlinkat,
+    unlinkat, utimensat,
+};
+
+use super::call::Call;
+use super::error::{Errno, Result};
+use super::fd::timestamps;
+use super::lookup::{locate, open_options, place, read_path};
+use super::object::Object;
+use super::rw::store;
+use super::table::Entry;
+use super::types::{Abi, FdFlags, FileStat, LookupFlags, OpenFlags, Rights};
+
+pub(crate) fn path_create_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_CREATE_DIRECTORY)?;
+    let path = read_path(call, path, len)?;
+    let place = place(dir.handle(), &path)?;
+    Ok(mkdirat(
+        place.parent(),
+        place.name,
+        Mode::from_raw_mode(0o777),
+    )?)
+}
+
+pub(crate) fn path_remove_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_REMOVE_DIRECTORY)?;
+    let path = read_path(call, path, len)?;
+    let place = place(dir.handle(), &path)?;
+    Ok(unlinkat(place.parent(), place.name, AtFlags::REMOVEDIR)?)
+}
+
+pub(crate) fn path_unlink_file(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_UNLINK_FILE)?;
+    let path = read_path(call, path, len)?;
+    let place = place(dir.handle(), &path)?;
+    Ok(unlinkat(place.parent(), place.name, AtFlags::empty())?)
+}
+
+pub(crate) fn path_filestat_get(
+    call: &Call<'_>,
+    abi: Abi,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    at: u32,
+) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_FILESTAT_GET)?;
+    let follow = follows(lookup)?;
+    let path = read_path(call, path, len)?;
+    call.memory.check(at, FileStat::size_in(abi))?;
+    let stat = fstat(locate(dir.handle(), &path, follow)?)?;
+    Ok(call.memory.write(at, &FileStat::from(&stat).encode(abi))?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "preview 1 has as many")]
+pub(crate) fn path_filestat_set_times(
+    call: &Call<'_>,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    accessed: u64,
+    modified: u64,
+    flags: u32,
+) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_FILESTAT_SET_TIMES)?;
+    let follow = follows(lookup)?;
+    let times = timestamps(accessed, modified, flags)?;
+    let path = read_path(call, path, len)?;
+    let located = locate(dir.handle(), &path, follow)?;
+    match utimensat(&located, EMPTY, &times, AtFlags::EMPTY_PATH) {
+        // Linux before 5.8 can do it only by a name, which /proc has.
+        Err(rustix::io::Errno::INVAL) => Ok(utimensat(
+            CWD,
+            proc_name(located.as_fd()),
+            &times,
+            AtFlags::empty(),
+        )?),
+        done => Ok(done?),
+    }
+}
+
+const EMPTY: &CStr = c"";
+
+/// The name of what is opened as a place only. Following it ends at the place itself, even if
+/// that is a link.
+fn proc_name(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+#[allow(clippy::too_many_arguments, reason = "preview 1 has as many")]
+pub(crate) fn path_link(
+    call: &Call<'_>,
+    from_fd: u32,
+    lookup: u32,
+    from: u32,
+    from_len: u32,
+    to_fd: u32,
+    to: u32,
+    to_len: u32,
+) -> Result<()> {
+    let (from_entry, to_entry) = (call.wasi.table.get(from_fd)?, call.wasi.table.get(to_fd)?);
+    let from_dir = from_entry.dir(Rights::PATH_LINK_SOURCE)?;
+    let to_dir = to_entry.dir(Rights::PATH_LINK_TARGET)?;
+    let follow = follows(lookup)?;
+    let from = read_path(call, from, from_len)?;
+    let to = read_path(call, to, to_len)?;
+    let to = place(to_dir.handle(), &to)?;
+    if !follow && !from.ends_with('/') {
+        let from = place(from_dir.handle(), &from)?;
+        return Ok(linkat(
+            from.parent(),
+            from.name,
+            to.parent(),
+            to.name,
+            AtFlags::empty(),
+        )?);
+    }
+    // A link of the guest's may lead anywhere, so the kernel must not follow it by itself.
+    let located = locate(from_dir.handle(), &from, follow)?;
+    let name = proc_name(located.as_fd());
+    Ok(linkat(
+        CWD,
+        name,
+        to.parent(),
+        to.name,
+        AtFlags::SYMLINK_FOLLOW,
+    )?)
+}
+
+pub(crate) fn path_rename(
+    call: &Call<'_>,
+    from_fd: u32,
+    from: u32,
+    from_len: u32,
+    to_fd: u32,
+    to: u32,
+    to_len: u32,
+) -> Result<()> {
+    let (from_entry, to_entry) = (call.wasi.table.get(from_fd)?, call.wasi.table.get(to_fd)?);
+    let from_dir = from_entry.dir(Rights::PATH_RENAME_SOURCE)?;
+    let to_dir = to_entry.dir(Rights::PATH_RENAME_TARGET)?;
+    let from = read_path(call, from, from_len)?;
+    let to = read_path(call, to, to_len)?;
+    let from = place(from_dir.handle(), &from)?;
+    let to = place(to_dir.handle(), &to)?;
+    Ok(renameat(from.parent(), from.name, to.parent(), to.name)?)
+}
+
+pub(crate) fn path_symlink(
+    call: &Call<'_>,
+    target: u32,
+    target_len: u32,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_SYMLINK)?;
+    let target = read_path(call, target, target_len)?;
+    let path = read_path(call, path, len)?;
+    // It would lead out of every directory, and mean something else to the host.
+    if target.starts_with('/') {
+        return Err(Errno::Perm.into());
+    }
+    let place = place(dir.handle(), &path)?;
+    Ok(symlinkat(target, place.parent(), place.name)?)
+}
+
+pub(crate) fn path_readlink(
+    call: &Call<'_>,
+    fd: u32,
+    path: u32,
+    len: u32,
+    at: u32,
+    room: u32,
+    size: u32,
+) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let dir = entry.dir(Rights::PATH_READLINK)?;
+    let path = read_path(call, path, len)?;
+    call.memory.check(at, room)?;
+    call.memory.check(size, 4)?;
+    let located = locate(dir.handle(), &path, false)?;
+    let mut buffer = [0u8; 4096];
+    let length = match readlinkat_raw(&located, EMPTY, &mut buffer[..]) {
+        Ok(length) => length,
+        // What is no link has no empty name either.
+        Err(rustix::io::Errno::NOENT) => return Err(Errno::Inval.into()),
+        Err(err) => return Err(err.into()),
+    };
+    // A buffer that is too small gets the beginning.
+    let length = length.min(room as usize);
+    call.memory
+        .write(at, buffer.get(..length).unwrap_or_default())?;
+    store(call, size, length)
+}
+
+#[allow(clippy::too_many_arguments, reason = "preview 1 has as many")]
+pub(crate) fn path_open(
+    call: &Call<'_>,
+    fd: u32,
+    lookup: u32,
+    path: u32,
+    len: u32,
+    open_flags: u32,
+    base: u64,
+    inheriting: u64,
+    fd_flags: u32,
+    at: u32,
+) -> Result<()> {
+    let entry = call.wasi.table.get(fd)?;
+    let follow = follows(lookup)?;
+    let open_flags = OpenFlags::exact(open_flags).ok_or(Errno::Inval)?;
+    let fd_flags = FdFlags::exact(fd_flags).ok_or(Errno::Inval)?;
+    let dir = entry.dir(Rights::PATH_OPEN | needed_to_open(open_flags))?;
+    let (base, inheriting) = granted(&entry, base, inheriting, fd_flags)?;
+    let path = read_path(call, path, len)?;
+    call.memory.check(at, 4)?;
+    call.wasi.table.check_room()?;
+
+    let as_dir = open_flags.contains(OpenFlags::DIRECTORY);
+    if as_dir && open_flags.contains(OpenFlags::CREAT) {
+        return Err(Errno::Inval.into());
+    }
+    let read = base.intersects(Rights::FD_READ | Rights::FD_READDIR);
+    // Nobody writes to a directory, whatever the rights.
+    let write = base.intersects(Rights::WRITES_DATA) && !as_dir;
+    let options = open_options(read, write, host_flags(open_flags, fd_flags), follow);
+    // A FIFO waits for its other end.
+    let opened = call.blocking(|| dir.handle().open_with(&path, &options))?;
+    let object = Object::opened(opened.into_std().into(), fd_flags)?;
+
+    let applicable = object.applicable();
+    let opened = Entry {
+        base: base & applicable,
+        inheriting: match &object {
+            Object::Dir(_) => inheriting,
+            Object::File(_) if applicable.contains(Rights::SOCK_ACCEPT) => inheriting,
+            Object::File(_) => Rights::EMPTY,
+        },
+        object: Arc::new(object),
+        preopen: None,
+        read_only: entry.read_only,
+    };
+    let fd = call.wasi.table.insert(opened)?;
+    Ok(call.memory.write_u32(at, fd)?)
+}
+
+/// The rights that a directory must give for these ways of opening.
+fn needed_to_open(flags: OpenFlags) -> Rights {
+    let mut rights = Rights::EMPTY;
+    if flags.contains(OpenFlags::CREAT) {
+        rights = rights | Rights::PATH_CREATE_FILE;
+    }
+    if flags.contains(OpenFlags::TRUNC) {
+        rights = rights | Rights::PATH_FILESTAT_SET_SIZE;
+    }
+    rights
+}
+
+/// The rights of a descriptor to be opened through `entry`.
+///
+/// # Errors
+/// `ENOTCAPABLE` when `entry` does not hand on one of them.
+fn granted(
+    entry: &Entry,
+    base: u64,
+    inheriting: u64,
+    flags: FdFlags,
+) -> Result<(Rights, Rights), Errno> {
+    let (mut base, mut inheriting) = (Rights::truncated(base), Rights::truncated(inheriting));
+    if entry.read_only {
+        // Libraries ask for the right to set times, to rename and so on with every file they
+        // open for reading. Only who asks to write is refused at once.
+        base = base & !(Rights::WRITES & !Rights::WRITES_DATA);
+        inheriting = inheriting & !Rights::WRITES;
+    }
+    let mut needed = base | inheriting;
+    if flags.contains(FdFlags::DSYNC) {
+        needed = needed | Rights::FD_DATASYNC;
+    }
+    if flags.intersects(FdFlags::SYNC | FdFlags::RSYNC) {
+        needed = needed | Rights::FD_SYNC;
+    }
+    if entry.inheriting.contains(needed) {
+        Ok((base, inheriting))
+    } else {
+        Err(Errno::NotCapable)
+    }
+}
+
+fn host_flags(open: OpenFlags, fd: FdFlags) -> OFlags {
+    let mut flags = OFlags::CLOEXEC | OFlags::NOCTTY;
+    flags.set(OFlags::CREATE, open.contains(OpenFlags::CREAT));
+    flags.set(OFlags::DIRECTORY, open.contains(OpenFlags::DIRECTORY));
+    flags.set(OFlags::EXCL, open.contains(OpenFlags::EXCL));
+    flags.set(OFlags::TRUNC, open.contains(OpenFlags::TRUNC));
+    flags.set(OFlags::APPEND, fd.contains(FdFlags::APPEND));
+    flags.set(OFlags::NONBLOCK, fd.contains(FdFlags::NONBLOCK));
+    if fd.intersects(FdFlags::SYNC | FdFlags::RSYNC) {
+        flags |= OFlags::SYNC;
+    } else if fd.contains(FdFlags::DSYNC) {
+        flags |= OFlags::DSYNC;
+    }
+    flags
+}
+
+fn follows(lookup: u32) -> Result<bool, Errno> {
+    let flags = LookupFlags::exact(lookup).ok_or(Errno::Inval)?;
+    Ok(flags.contains(LookupFlags::SYMLINK_FOLLOW))
+}
