@@ -410,3 +410,63 @@ fn one_instance_calls_another_from_a_host_function() {
     assert_eq!(outer.call("both", &[]).unwrap(), [Val::I32(1)]);
     assert!(matches!(outer.call("bad", &[]), Err(CallError::Trap(_))));
 }
+
+/// AOT tests need the compiler program, which needs LLVM.
+fn compiled(text: &str) -> Option<Vec<u8>> {
+    let compiler = std::env::var_os("ARENA_AOTC")?;
+    let dir = tempfile::tempdir().unwrap();
+    let (wasm, aot) = (dir.path().join("m.wasm"), dir.path().join("m.aot"));
+    std::fs::write(&wasm, wat::parse_str(text).unwrap()).unwrap();
+    let status = std::process::Command::new(compiler)
+        .arg(&wasm)
+        .arg("-o")
+        .arg(&aot)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    Some(std::fs::read(aot).unwrap())
+}
+
+#[test]
+fn a_loop_in_aot_code_is_stopped_at_any_moment() {
+    // With and without memory access, deep in recursion, with host calls.
+    for body in [
+        "(func (export \"spin\") (loop br 0))",
+        "(func (export \"spin\") (loop (i32.store (i32.const 8) (i32.const 1)) br 0))",
+        "(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1)))) (else (loop br 0))))
+         (func (export \"spin\") (call $deep (i32.const 1000)))",
+        "(func (export \"spin\") (loop (call $host) br 0))",
+    ] {
+        let text = format!("(module (import \"env\" \"host\" (func $host)) (memory 1) {body})");
+        let Some(aot) = compiled(&text) else { return };
+        let engine = Engine::new().unwrap();
+        let mut imports = Imports::<()>::new();
+        imports.func("env", "host", |_: &Caller<'_, ()>| {
+            std::hint::black_box(vec![0u8; 4096]);
+        });
+        // SAFETY: the compiler program has made it for this engine.
+        let module = unsafe { Module::load_aot(&engine, &aot, &imports) }.unwrap();
+        for delay in [0, 0, 1, 10, 100, 1_000, 20_000] {
+            let stop = StopHandle::new();
+            let config = InstanceConfig {
+                stop: stop.clone(),
+                ..InstanceConfig::default()
+            };
+            let module = module.clone();
+            let runner = std::thread::spawn(move || {
+                match Instance::new(&module, (), config) {
+                    Ok(instance) => match instance.call("spin", &[]) {
+                        Err(CallError::Trap(trap)) => trap.kind(),
+                        other => panic!("{other:?}"),
+                    },
+                    Err(InstantiateError::Trap(trap)) => trap.kind(),
+                    Err(other) => panic!("{other}"),
+                }
+            });
+            std::thread::sleep(Duration::from_micros(delay));
+            stop.stop();
+            assert_eq!(runner.join().unwrap(), TrapKind::Stopped);
+        }
+    }
+}

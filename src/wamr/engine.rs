@@ -8,9 +8,9 @@ use wamr_sys as sys;
 
 use super::alt_stack::AltStack;
 
-/// Sent to a thread that blocks in a system call of a module that is stopped.
-/// Ignored by default, so one that arrives late does no harm.
-pub(super) const WAKE_SIGNAL: libc::c_int = libc::SIGURG;
+/// Sent to a thread of a module that is stopped, to end a system call or AOT
+/// code. Ignored by default, so one that arrives late does no harm.
+const WAKE_SIGNAL: libc::c_int = libc::SIGURG;
 
 /// WAMR, initialised for the process.
 ///
@@ -140,13 +140,35 @@ pub struct ThreadEnv {
 }
 
 thread_local! {
-    static THREAD: RefCell<Thread> = const { RefCell::new(Thread { guards: 0, stack: None }) };
+    static THREAD: RefCell<Thread> = const { RefCell::new(Thread { guards: 0, stack: None, wake_blocked: false }) };
 }
 
 struct Thread {
     guards: usize,
     /// Where faults in modules are handled, while there are guards.
     stack: Option<AltStack>,
+    /// Whether the wake signal was blocked before the first guard.
+    wake_blocked: bool,
+}
+
+/// Blocks or unblocks the wake signal for the calling thread; returns whether
+/// it was blocked.
+fn block_wake_signal(block: bool) -> bool {
+    let how = if block {
+        libc::SIG_BLOCK
+    } else {
+        libc::SIG_UNBLOCK
+    };
+    // SAFETY: signal sets on the stack, the first one initialised by
+    // sigemptyset, the second one filled in; and the thread's own mask.
+    unsafe {
+        let mut wake = std::mem::zeroed::<libc::sigset_t>();
+        let mut before = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut wake);
+        libc::sigaddset(&raw mut wake, WAKE_SIGNAL);
+        libc::pthread_sigmask(how, &raw const wake, &raw mut before);
+        libc::sigismember(&raw const before, WAKE_SIGNAL) == 1
+    }
 }
 
 impl ThreadEnv {
@@ -154,11 +176,15 @@ impl ThreadEnv {
         THREAD.with_borrow_mut(|thread| {
             if thread.guards == 0 {
                 let stack = AltStack::install().map_err(|_| EngineError)?;
+                let wake_blocked = block_wake_signal(false);
                 // SAFETY: WAMR is initialised, since `engine` is alive.
                 if !unsafe { sys::wasm_runtime_init_thread_env() } {
                     return Err(EngineError);
                 }
+                // WAMR has just blocked it.
+                block_wake_signal(false);
                 thread.stack = Some(stack);
+                thread.wake_blocked = wake_blocked;
             }
             thread.guards += 1;
             Ok(ThreadEnv {
@@ -179,6 +205,9 @@ impl Drop for ThreadEnv {
                 // a guard of its own.
                 unsafe { sys::wasm_runtime_destroy_thread_env() };
                 thread.stack = None;
+                if thread.wake_blocked {
+                    block_wake_signal(true);
+                }
             }
         });
     }

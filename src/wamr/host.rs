@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use wamr_sys as sys;
 
-use super::engine::{WAKE_SIGNAL, lock};
+use super::engine::lock;
 use super::memory::{Memory, OutOfBounds};
 use super::stop::StopHandle;
 use super::value::{FuncType, WasmTy};
@@ -198,7 +198,8 @@ impl<'a, T> Caller<'a, T> {
         if !unsafe { sys::arena_begin_blocking(env) } {
             return Err(HostError::Stopped);
         }
-        let blocking = Blocking::begin(env);
+        // Also when `call` panics.
+        let blocking = Blocking(env);
         let result = call();
         drop(blocking);
         if self.is_stopping() {
@@ -216,32 +217,13 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Caller<'_, T> {
     }
 }
 
-/// While it lives, the thread takes the wake signal.
+/// A system call that a stop has to interrupt.
 struct Blocking(sys::wasm_exec_env_t);
-
-impl Blocking {
-    fn begin(env: sys::wasm_exec_env_t) -> Blocking {
-        change_wake_signal(libc::SIG_UNBLOCK);
-        Blocking(env)
-    }
-}
 
 impl Drop for Blocking {
     fn drop(&mut self) {
-        change_wake_signal(libc::SIG_BLOCK);
         // SAFETY: as for the arena_begin_blocking that was before this value.
         unsafe { sys::arena_end_blocking(self.0) };
-    }
-}
-
-fn change_wake_signal(how: libc::c_int) {
-    // SAFETY: a signal set on the stack, initialised by sigemptyset, and the
-    // calling thread's own mask.
-    unsafe {
-        let mut set = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, WAKE_SIGNAL);
-        libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
     }
 }
 

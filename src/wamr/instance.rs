@@ -128,15 +128,15 @@ impl<T: Send + Sync + 'static> Instance<T> {
         check_initial_memory(module, &limits)?;
         let _thread =
             ThreadEnv::enter(module.engine()).map_err(|e| InstantiateError::Wamr(e.to_string()))?;
-        if stop.is_stopped() {
-            return Err(Trap::stopped().into());
-        }
         let state = Box::new(HostState {
             data: Box::new(data),
             stop,
             error: Mutex::new(None),
         });
-        let handle = instantiate(module, &state, &limits)?;
+        let handle = {
+            let _running = state.stop.enter().ok_or_else(Trap::stopped)?;
+            instantiate(module, &state, &limits)?
+        };
         // SAFETY: the instance was just made.
         let env = unsafe { sys::wasm_runtime_get_exec_env_singleton(handle.as_ptr()) };
         let Some(env) = NonNull::new(env) else {
@@ -305,9 +305,7 @@ impl<T> Instance<T> {
     ) -> Result<(), Trap> {
         let _thread = ThreadEnv::enter(self.module.engine())
             .map_err(|e| Trap::new(TrapKind::OutOfMemory, e.to_string(), Vec::new()))?;
-        if self.state.stop.is_stopped() {
-            return Err(Trap::stopped());
-        }
+        let _running = self.state.stop.enter().ok_or_else(Trap::stopped)?;
         let given = u32::try_from(given).unwrap_or(u32::MAX);
         let env = self.env.as_ptr();
         // SAFETY: the function is one of this instance's, the cells have room

@@ -1,7 +1,7 @@
 //! Ending a module from another thread.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,9 @@ use super::engine::lock;
 /// stop. It may be used on any thread and outlive the instance, of which it
 /// then knows nothing more. A stop is final: the instance does not run again.
 ///
-/// Not reached are loops in AOT code, which carries no checks for it, until
-/// they call a host function.
+/// A host function is not interrupted: it has to wait by
+/// [`Caller::blocking`](super::Caller::blocking), [`StopHandle::wait`] or a
+/// waker of [`StopHandle::on_stop`], or return soon.
 #[derive(Clone, Default)]
 pub struct StopHandle {
     shared: Arc<Shared>,
@@ -28,6 +29,8 @@ pub struct StopHandle {
 #[derive(Default)]
 struct Shared {
     stopped: AtomicBool,
+    /// How many calls into the instance are on its thread's stack.
+    running: AtomicU32,
     state: Mutex<State>,
     /// Signalled at the stop.
     changed: Condvar,
@@ -51,8 +54,8 @@ struct Env(sys::wasm_exec_env_t);
 // calls that may come from any thread.
 unsafe impl Send for Env {}
 
-/// How long a thread that was woken has to leave its system call before it is
-/// woken again: the signal may have come just before the call.
+/// The wake signal may come just before a system call or just after AOT code
+/// has called the host, so it is repeated.
 const WAKE_INTERVAL: Duration = Duration::from_millis(1);
 
 impl StopHandle {
@@ -65,24 +68,25 @@ impl StopHandle {
     /// Ends the instance's module. Returns at once; the call that runs it
     /// returns [`TrapKind::Stopped`](super::TrapKind::Stopped) soon after.
     pub fn stop(&self) {
-        let blocking = {
+        {
             let state = lock(&self.shared.state);
             self.shared.stopped.store(true, Ordering::SeqCst);
             for (_, wake) in &state.wakers {
                 wake();
             }
             self.shared.changed.notify_all();
-            state.stop_envs()
-        };
-        if blocking {
-            let shared = Arc::clone(&self.shared);
-            let nudge = move || shared.wake_until_none_blocks();
-            if let Err(_no_thread) = std::thread::Builder::new()
-                .name("arena-stop".to_owned())
-                .spawn(nudge)
-            {
-                self.shared.wake_until_none_blocks();
+            if !self.shared.signal(&state) {
+                return;
             }
+        }
+        let shared = Arc::clone(&self.shared);
+        let repeat = move || shared.signal_until_returned();
+        if let Err(_no_thread) = std::thread::Builder::new()
+            .name("arena-stop".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(repeat)
+        {
+            self.shared.signal_until_returned();
         }
     }
 
@@ -134,7 +138,7 @@ impl StopHandle {
         let mut state = lock(&self.shared.state);
         state.envs.push(Env(env));
         if self.is_stopped() {
-            state.stop_envs();
+            self.shared.signal(&state);
         }
     }
 
@@ -152,13 +156,36 @@ impl StopHandle {
         }
     }
 
-    /// Ends the instance's own threads and returns when none is in a system
-    /// call.
+    /// Marks the beginning of a call into the instance on this thread; `None`
+    /// if it is stopped.
+    pub(super) fn enter(&self) -> Option<Running<'_>> {
+        let running = Running(&self.shared);
+        // Before the look at `stopped`, which `stop` sets before it looks
+        // here: one of the two sees the other.
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        (!self.is_stopped()).then_some(running)
+    }
+
+    /// Ends the threads that the module has started, and returns when none is
+    /// left.
     pub(super) fn end_threads(&self, env: sys::wasm_exec_env_t) {
         // SAFETY: `env` is alive until it is detached, which is the caller's
-        // next step.
-        while unsafe { sys::arena_stop(env) } {
+        // next step, and does not run.
+        while unsafe { sys::arena_stop(env, false) } > 0 {
             std::thread::sleep(WAKE_INTERVAL);
+        }
+    }
+}
+
+/// A call into an instance. Its thread does not leave the call while it is
+/// being signalled.
+pub(super) struct Running<'a>(&'a Shared);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+        if self.0.stopped.load(Ordering::SeqCst) {
+            drop(lock(&self.0.state));
         }
     }
 }
@@ -172,25 +199,26 @@ impl fmt::Debug for StopHandle {
 }
 
 impl Shared {
-    fn wake_until_none_blocks(&self) {
+    /// Tells the instance's threads to end; returns whether one may have to be
+    /// told again.
+    fn signal(&self, state: &State) -> bool {
+        let runs = self.running.load(Ordering::SeqCst) > 0;
+        for env in &state.envs {
+            // SAFETY: environments in the list are alive, since the caller
+            // holds its lock; and a call that runs cannot return before it
+            // has had that lock, see `Running`.
+            unsafe { sys::arena_stop(env.0, runs) };
+        }
+        runs
+    }
+
+    fn signal_until_returned(&self) {
         loop {
             std::thread::sleep(WAKE_INTERVAL);
-            if !lock(&self.state).stop_envs() {
+            if !self.signal(&lock(&self.state)) {
                 return;
             }
         }
-    }
-}
-
-impl State {
-    /// Stops all environments; returns whether a thread of theirs is still in
-    /// a system call.
-    fn stop_envs(&self) -> bool {
-        self.envs.iter().fold(false, |blocking, env| {
-            // SAFETY: environments in the list are alive, and the caller
-            // holds the list's lock.
-            unsafe { sys::arena_stop(env.0) || blocking }
-        })
     }
 }
 

@@ -13,7 +13,8 @@
 /* ---- process and threads (posix_thread.c, host.c) ---- */
 
 /* Initialises WAMR for the process and the calling thread. `wake_signal` is
-   sent to threads that block in a system call of a module that is stopped. */
+   sent to threads of a module that is stopped; its handler is installed here,
+   and threads that run modules must not block it. */
 bool
 arena_wamr_init(int wake_signal);
 
@@ -43,11 +44,14 @@ arena_trap_frames(wasm_module_inst_t instance, uint32_t *func_indices,
 /* ---- stopping (host.c) ---- */
 
 /* Tells all threads of the module that runs in `env` to end with the exception
-   "terminated by user", and wakes those that block in a system call. Returns
-   whether one of them was blocking, and so may have to be woken again. The
-   caller guarantees that `env` is alive. */
-bool
-arena_stop(wasm_exec_env_t env);
+   "terminated by user". Threads that block in a system call, or run AOT code,
+   which does not look for that, are sent the wake signal, which may have to be
+   repeated; the thread of `env` itself only if `env_runs`. Returns the number
+   of the module's other threads.
+   The caller guarantees that `env` is alive, and that the thread that runs in
+   it stays there meanwhile if `env_runs`. */
+uint32_t
+arena_stop(wasm_exec_env_t env, bool env_runs);
 
 /* Whether arena_stop was called, or another thread of the module trapped. */
 bool

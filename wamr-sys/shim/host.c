@@ -1,5 +1,9 @@
 /* Process set-up, instances, traps and stopping: see arena_wamr.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <ucontext.h>
 
 #include "aot_runtime.h"
 #include "arena_wamr.h"
@@ -20,17 +24,82 @@ arena_wamr_vprintf(const char *format, va_list arguments)
     return 0;
 }
 
+static int wake_signal;
+
+static uintptr_t
+program_counter(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)context->uc_mcontext.pc;
+#else
+#error "which register is the program counter?"
+#endif
+}
+
+static bool
+is_in_aot_code(WASMExecEnv *env, uintptr_t pc)
+{
+#if WASM_ENABLE_AOT != 0
+    if (env->module_inst->module_type == Wasm_Module_AoT) {
+        AOTModule *module =
+            (AOTModule *)((AOTModuleInstance *)env->module_inst)->module;
+        return pc - (uintptr_t)module->code < module->code_size;
+    }
+#endif
+    return false;
+}
+
+/* Interrupts a system call by its mere existence, and leaves AOT code of a
+   module that is to stop.
+   Leaving by longjmp is what WAMR's own fault handler does in the same place,
+   and sound for the same reason: while the program counter is in the module's
+   code, this thread is within no function of WAMR, of the C library or of the
+   host that was called after the jump buffer on top was set, so none holds a
+   lock or is half done. Anywhere else, nothing happens, and the sender tries
+   again. */
+static void
+on_wake(int signo, siginfo_t *info, void *context)
+{
+    int saved_errno = errno;
+    WASMExecEnv *env = wasm_runtime_get_exec_env_tls();
+    (void)info;
+
+    if (env && arena_is_stopping(env) && env->jmpbuf_stack_top
+        && is_in_aot_code(env, program_counter(context))) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, signo);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        os_longjmp(env->jmpbuf_stack_top->jmpbuf, 1);
+    }
+    errno = saved_errno;
+}
+
 bool
-arena_wamr_init(int wake_signal)
+arena_wamr_init(int signo)
 {
     RuntimeInitArgs args = {
         .mem_alloc_type = Alloc_With_System_Allocator,
         .running_mode = Mode_Interp,
         .max_thread_num = 64,
     };
-    os_set_signal_number_for_blocking_op(wake_signal);
+    /* No SA_RESTART: a system call that is woken has to return. */
+    struct sigaction action = { .sa_sigaction = on_wake,
+                                .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+    os_set_signal_number_for_blocking_op(signo);
     wasm_runtime_set_log_level(WASM_LOG_LEVEL_FATAL);
-    return wasm_runtime_full_init(&args);
+    if (!wasm_runtime_full_init(&args))
+        return false;
+    /* In place of the empty handler that WAMR has just installed. */
+    wake_signal = signo;
+    if (sigaction(signo, &action, NULL) != 0) {
+        wasm_runtime_destroy();
+        return false;
+    }
+    return true;
 }
 
 wasm_exec_env_t
@@ -101,32 +170,41 @@ arena_trap_frames(wasm_module_inst_t instance, uint32_t *func_indices,
 
 /* wasm_runtime_terminate is not used: it walks the frames of a thread that
    runs on, and sleeps with the cluster's lock while a thread blocks. */
-bool
-arena_stop(wasm_exec_env_t env)
+static void
+stop_thread(WASMExecEnv *env, bool runs)
+{
+    WASMModuleInstance *instance = (WASMModuleInstance *)env->module_inst;
+
+    exception_lock(instance);
+    if (instance->cur_exception[0] == '\0')
+        snprintf(instance->cur_exception, sizeof(instance->cur_exception),
+                 "Exception: terminated by user");
+    exception_unlock(instance);
+    WASM_SUSPEND_FLAGS_FETCH_OR(env->suspend_flags,
+                                WASM_SUSPEND_FLAG_TERMINATE);
+    if (runs && env->handle
+        && ((WASM_SUSPEND_FLAGS_GET(env->suspend_flags)
+             & WASM_SUSPEND_FLAG_BLOCKING)
+            || env->module_inst->module_type == Wasm_Module_AoT))
+        pthread_kill(env->handle, wake_signal);
+}
+
+uint32_t
+arena_stop(wasm_exec_env_t env, bool env_runs)
 {
     WASMCluster *cluster = wasm_exec_env_get_cluster(env);
-    bool blocking = false;
+    uint32_t others = 0;
 
     os_mutex_lock(&cluster->lock);
     cluster->has_exception = true;
     for (WASMExecEnv *e = bh_list_first_elem(&cluster->exec_env_list); e;
          e = bh_list_elem_next(e)) {
-        WASMModuleInstance *instance = (WASMModuleInstance *)e->module_inst;
-        exception_lock(instance);
-        if (instance->cur_exception[0] == '\0')
-            snprintf(instance->cur_exception, sizeof(instance->cur_exception),
-                     "Exception: terminated by user");
-        exception_unlock(instance);
-        WASM_SUSPEND_FLAGS_FETCH_OR(e->suspend_flags,
-                                    WASM_SUSPEND_FLAG_TERMINATE);
-        if (WASM_SUSPEND_FLAGS_GET(e->suspend_flags)
-            & WASM_SUSPEND_FLAG_BLOCKING) {
-            blocking = true;
-            os_wakeup_blocking_op(e->handle);
-        }
+        /* A thread takes its exec_env from the list before it ends. */
+        stop_thread(e, e != env || env_runs);
+        others += e != env;
     }
     os_mutex_unlock(&cluster->lock);
-    return blocking;
+    return others;
 }
 
 bool

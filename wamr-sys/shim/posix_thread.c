@@ -110,6 +110,9 @@ install_fault_handler(int signo, const struct sigaction *action,
     return result;
 }
 
+/* The wake signal stays unblocked in the threads that modules start: outside
+   of system calls it ends AOT code. */
+#define os_end_blocking_op() ((void)0)
 /* Upstream clears the remembered actions before it asks for them again; a fault
    on another thread just then must not find them empty. */
 #define memset(block, byte, size) ((void)(block))
