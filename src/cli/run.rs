@@ -255,8 +255,21 @@ fn trapped(trap: &Trap) -> Outcome {
         _ => {}
     }
     let mut text = format!("arena: trap: {trap}\n");
-    for (depth, frame) in trap.frames().iter().enumerate() {
-        text.push_str(&format!("  {depth:>2}: {frame}\n"));
+    let mut depth = 0;
+    for same in trap.frames().chunk_by(PartialEq::eq) {
+        if let [frame, more @ ..] = same {
+            text.push_str(&format!("  {depth:>2}: {frame}\n"));
+            if !more.is_empty() {
+                text.push_str(&format!("      and the same {} times more\n", more.len()));
+            }
+        }
+        depth += same.len();
+    }
+    if trap.omitted_frames() > 0 {
+        text.push_str(&format!(
+            "      and {} outer frames\n",
+            trap.omitted_frames()
+        ));
     }
     let _ = std::io::stderr().write_all(text.as_bytes());
     Ok(Status::Trapped.into())

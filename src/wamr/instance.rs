@@ -14,7 +14,7 @@ use super::info::PAGE_SIZE;
 use super::memory::Memory;
 use super::module::{Module, error_size, error_text};
 use super::stop::StopHandle;
-use super::trap::{Frame, MAX_FRAMES, Trap, TrapKind};
+use super::trap::{MAX_FRAMES, Stack, Trap, TrapKind};
 use super::value::{FuncType, Val, ValType};
 
 /// A module with its own memory, globals and tables, over a context `T` that
@@ -304,7 +304,7 @@ impl<T> Instance<T> {
         cells: &mut [u32],
     ) -> Result<(), Trap> {
         let _thread = ThreadEnv::enter(self.module.engine())
-            .map_err(|e| Trap::new(TrapKind::OutOfMemory, e.to_string(), Vec::new()))?;
+            .map_err(|e| Trap::new(TrapKind::OutOfMemory, e.to_string(), Stack::default()))?;
         let _running = self.state.stop.enter().ok_or_else(Trap::stopped)?;
         let given = u32::try_from(given).unwrap_or(u32::MAX);
         let env = self.env.as_ptr();
@@ -338,21 +338,25 @@ impl<T> Instance<T> {
             }
         };
         let error = lock(&self.state.error).take();
-        trap_of(&text, error, || self.frames())
+        trap_of(&text, error, || self.stack())
     }
 
-    fn frames(&self) -> Vec<Frame> {
+    fn stack(&self) -> Stack {
         let mut indices = [0; MAX_FRAMES];
         // SAFETY: the instance is alive, and the array is as long as said.
         let count = unsafe {
             let capacity = u32::try_from(MAX_FRAMES).unwrap_or(0);
             sys::arena_trap_frames(self.handle.as_ptr(), indices.as_mut_ptr(), capacity)
         };
-        indices
-            .iter()
-            .take(count as usize)
-            .map(|index| self.module.frame(*index))
-            .collect()
+        let count = count as usize;
+        Stack {
+            frames: indices
+                .iter()
+                .take(count)
+                .map(|index| self.module.frame(*index))
+                .collect(),
+            omitted: count.saturating_sub(MAX_FRAMES),
+        }
     }
 }
 
@@ -481,7 +485,7 @@ fn instantiate<T>(
         let text = error_text(&error);
         let host = lock(&state.error).take();
         if host.is_some() || text.starts_with("Exception: ") || state.stop.is_stopped() {
-            InstantiateError::Trap(trap_of(&text, host, Vec::new))
+            InstantiateError::Trap(trap_of(&text, host, Stack::default))
         } else {
             InstantiateError::Wamr(text)
         }
@@ -489,10 +493,10 @@ fn instantiate<T>(
 }
 
 /// The trap for an exception of WAMR and, perhaps, the error that caused it.
-fn trap_of(text: &str, error: Option<HostError>, frames: impl Fn() -> Vec<Frame>) -> Trap {
+fn trap_of(text: &str, error: Option<HostError>, stack: impl Fn() -> Stack) -> Trap {
     let message = text.strip_prefix("Exception: ").unwrap_or(text);
     if HOST_EXCEPTION.to_str() != Ok(message) {
-        let trap = Trap::from_exception(text, frames());
+        let trap = Trap::from_exception(text, stack());
         return if trap.kind() == TrapKind::Stopped {
             Trap::stopped()
         } else {
@@ -503,18 +507,18 @@ fn trap_of(text: &str, error: Option<HostError>, frames: impl Fn() -> Vec<Frame>
         Some(HostError::Exit(status)) => Trap::new(
             TrapKind::Exit(status),
             format!("exited with status {status}"),
-            Vec::new(),
+            Stack::default(),
         ),
         Some(HostError::Raised(signal)) => Trap::new(
             TrapKind::Raised(signal),
             format!("raised signal {signal}"),
-            frames(),
+            stack(),
         ),
         Some(HostError::Stopped) => Trap::stopped(),
         Some(HostError::OutOfBounds(range)) => {
-            Trap::new(TrapKind::MemoryOutOfBounds, range.to_string(), frames())
+            Trap::new(TrapKind::MemoryOutOfBounds, range.to_string(), stack())
         }
-        Some(error) => Trap::new(TrapKind::HostFunction, error.to_string(), frames()),
-        None => Trap::new(TrapKind::HostFunction, "a host function failed", frames()),
+        Some(error) => Trap::new(TrapKind::HostFunction, error.to_string(), stack()),
+        None => Trap::new(TrapKind::HostFunction, "a host function failed", stack()),
     }
 }

@@ -11,7 +11,15 @@ use std::fmt;
 pub struct Trap {
     kind: TrapKind,
     message: String,
-    frames: Vec<Frame>,
+    stack: Stack,
+}
+
+/// A wasm call stack, or the inner part of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stack {
+    pub(super) frames: Vec<Frame>,
+    /// How many outer frames there were beside those.
+    pub(super) omitted: usize,
 }
 
 /// Why a call did not return.
@@ -67,22 +75,22 @@ pub struct Frame {
 pub(super) const MAX_FRAMES: usize = 64;
 
 impl Trap {
-    pub(super) fn new(kind: TrapKind, message: impl Into<String>, frames: Vec<Frame>) -> Trap {
+    pub(super) fn new(kind: TrapKind, message: impl Into<String>, stack: Stack) -> Trap {
         Trap {
             kind,
             message: message.into(),
-            frames,
+            stack,
         }
     }
 
     /// From the text of a WAMR exception.
-    pub(super) fn from_exception(text: &str, frames: Vec<Frame>) -> Trap {
+    pub(super) fn from_exception(text: &str, stack: Stack) -> Trap {
         let message = text.strip_prefix("Exception: ").unwrap_or(text);
-        Trap::new(kind_of(message), message, frames)
+        Trap::new(kind_of(message), message, stack)
     }
 
     pub(super) fn stopped() -> Trap {
-        Trap::new(TrapKind::Stopped, "stopped", Vec::new())
+        Trap::new(TrapKind::Stopped, "stopped", Stack::default())
     }
 
     /// Why the call did not return.
@@ -101,7 +109,13 @@ impl Trap {
     /// code that was compiled without frames.
     #[must_use]
     pub fn frames(&self) -> &[Frame] {
-        &self.frames
+        &self.stack.frames
+    }
+
+    /// How many outer frames there were beyond [`Trap::frames`].
+    #[must_use]
+    pub fn omitted_frames(&self) -> usize {
+        self.stack.omitted
     }
 }
 
