@@ -256,6 +256,13 @@ pub(super) unsafe extern "C" fn trampoline(env: sys::wasm_exec_env_t, args: *mut
     let result = catch_unwind(AssertUnwindSafe(|| (function.call)(&context, args)))
         .unwrap_or_else(|panic| Err(HostError::Panic(panic_message(panic.as_ref()))));
     if let Err(error) = result {
+        // SAFETY: the instance is alive.
+        let ending = unsafe { !sys::wasm_runtime_get_exception(instance).is_null() };
+        if ending && error == HostError::Stopped {
+            // A stop, or the end of another of the module's threads, has
+            // already said why.
+            return;
+        }
         lock(&context.state.error).get_or_insert(error);
         // SAFETY: the instance is alive, and the text is copied.
         unsafe { sys::wasm_runtime_set_exception(instance, HOST_EXCEPTION.as_ptr()) };
