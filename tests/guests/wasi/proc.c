@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
     if (strcmp(what, "abort") == 0) abort();
     if (strcmp(what, "unreachable") == 0) __builtin_trap();
     if (strcmp(what, "raise") == 0) {
-        // Either the module ends, or it gets an error: success would be a lie.
+        // Either the module ends, or it gets an error: success would be a lie (but for signal 0).
         printf("before\n");
         fflush(stdout);
         int32_t err = proc_raise(atoi(argv[2]));

@@ -35,7 +35,7 @@ int main(void) {
     CHECK_OK(write_fd(fd, "new", &n));
     CHECK(file_is(work, "log", "new"));
     CHECK_OK(__wasi_fd_close(fd));
-    CHECK_OK(open_path(work, "made", TRUNC | CREAT, R(FD_WRITE), 0, &fd));
+    CHECK_OK(open_path(work, "made", TRUNC | CREAT, R(FD_WRITE) | R(FD_FILESTAT_GET), 0, &fd));
     CHECK_EQ(size_of(fd), 0);
     CHECK_OK(__wasi_fd_close(fd));
 
