@@ -484,8 +484,15 @@ fn instantiate<T>(
     NonNull::new(handle).ok_or_else(|| {
         let text = error_text(&error);
         let host = lock(&state.error).take();
-        if host.is_some() || text.starts_with("Exception: ") || state.stop.is_stopped() {
-            InstantiateError::Trap(trap_of(&text, host, Stack::default))
+        let ended_by_host = host.is_some() || state.stop.is_stopped();
+        let trap = trap_of(&text, host, Stack::default);
+        // WAMR calls it no exception when a segment does not fit.
+        let segment = matches!(
+            trap.kind(),
+            TrapKind::MemoryOutOfBounds | TrapKind::TableOutOfBounds
+        );
+        if segment || ended_by_host || text.starts_with("Exception: ") {
+            InstantiateError::Trap(trap)
         } else {
             InstantiateError::Wamr(text)
         }
