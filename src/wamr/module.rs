@@ -614,8 +614,11 @@ unsafe fn extern_type(
                 let params = (0..sys::wasm_func_type_get_param_count(ty)).filter_map(|i| {
                     ValType::from_kind(sys::wasm_func_type_get_param_valkind(ty, i))
                 });
-                let results = (0..sys::wasm_func_type_get_result_count(ty)).filter_map(|i| {
+                // The one type that WAMR has no number for as a result, though
+                // it has as a parameter, is externref.
+                let results = (0..sys::wasm_func_type_get_result_count(ty)).map(|i| {
                     ValType::from_kind(sys::wasm_func_type_get_result_valkind(ty, i))
+                        .unwrap_or(ValType::ExternRef)
                 });
                 ExternType::Func(FuncType {
                     params: params.collect(),
