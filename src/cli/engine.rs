@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::wamr::{AotTrust, CLASSIC_INTERPRETER, Engine, Imports, LoadError, Module, ModuleKind};
 use crate::wasi::{self, Wasi};
 
-use super::status::{Failure, Status};
+use super::status::{Failure, Status, printable};
 
 /// How a module's code is executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -71,7 +71,21 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let text = std::str::from_utf8(&bytes).map_err(|_| failure(&"the text is not UTF-8"))?;
     wat::Parser::new()
         .parse_str(Some(file), text)
-        .map_err(|e| failure(&e))
+        .map_err(|e| failure(&text_error(&e)))
+}
+
+/// The parser's error in one line; its own text draws the place in five.
+fn text_error(error: &wat::Error) -> String {
+    let text = error.to_string();
+    let place = text.lines().find_map(|line| {
+        let mut place = line.trim_start().strip_prefix("--> ")?.rsplit(':');
+        Some((place.next()?, place.next()?))
+    });
+    let what = text.lines().next().unwrap_or_default();
+    match place {
+        Some((column, line)) => printable(&format!("{what} (line {line}, column {column})")),
+        None => printable(what),
+    }
 }
 
 /// Text by its name, or because it begins like it.
@@ -98,7 +112,7 @@ pub(super) fn load(
             format!("cannot load {}: {why}", file.display()),
         )
     };
-    let kind = ModuleKind::of(bytes).map_err(|e| failure(e.to_string()))?;
+    let kind = ModuleKind::of(bytes).map_err(|e| failure(printable(&e.to_string())))?;
     check_choice(choice, kind).map_err(failure)?;
     let engine = Engine::new().map_err(|e| failure(e.to_string()))?;
     match kind {
@@ -113,7 +127,7 @@ pub(super) fn load(
             )));
         }
     }
-    .map_err(|e| failure(e.to_string()))
+    .map_err(|e| failure(printable(&e.to_string())))
 }
 
 fn check_choice(choice: EngineChoice, kind: ModuleKind) -> Result<(), String> {

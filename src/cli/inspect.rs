@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::wamr::{AotHeader, Imports, ModuleInfo, ModuleKind, PAGE_SIZE, provides};
 
 use super::engine::{self, Context};
-use super::status::{Failure, Status, print};
+use super::status::{Failure, Status, print, printable};
 
 /// Show what a module is made of, without running it.
 ///
@@ -94,9 +94,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.json {
         let json =
             serde_json::to_string_pretty(&report).map_err(|e| cannot_load(&args.file, &e))?;
-        print(&(json + "\n"));
+        print(&(json + "\n"))?;
     } else {
-        print(&report.to_text());
+        print(&report.to_text())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,7 +104,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn cannot_load(file: &Path, why: &dyn std::fmt::Display) -> Failure {
     Failure::new(
         Status::CannotLoad,
-        format!("cannot load {}: {why}", file.display()),
+        format!(
+            "cannot load {}: {}",
+            file.display(),
+            printable(&why.to_string())
+        ),
     )
 }
 
@@ -235,7 +239,7 @@ impl Contents {
 
 fn line(text: &mut String, name: &str, value: &str) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{:<9} {value}", format!("{name}:"));
+    let _ = writeln!(text, "{:<9} {}", format!("{name}:"), printable(value));
 }
 
 fn list(text: &mut String, name: &str, rows: impl ExactSizeIterator<Item = String>) {
@@ -246,13 +250,6 @@ fn list(text: &mut String, name: &str, rows: impl ExactSizeIterator<Item = Strin
     for row in rows {
         let _ = writeln!(text, "  {}", printable(&row));
     }
-}
-
-/// Names are the module's; they shall not steer the terminal.
-fn printable(row: &str) -> String {
-    row.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 fn size(bytes: u64) -> String {

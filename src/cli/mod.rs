@@ -8,9 +8,10 @@ mod status;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use status::Failure;
+use status::{Failure, Status};
 
 /// Version, commit, target, WAMR's version and its options.
 const LONG_VERSION: &str = concat!(
@@ -55,9 +56,42 @@ enum Command {
 /// wrong. Returns the program's exit status.
 #[must_use]
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error),
+    };
+    let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(&args),
     };
     result.unwrap_or_else(|failure: Failure| failure.report())
+}
+
+/// Prints the help or version that was asked for, or what is wrong with the
+/// command line. clap tells that in several paragraphs: the first is the error,
+/// and of the others the most helpful one becomes the second line.
+fn not_parsed(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand || !error.use_stderr() {
+        // Nothing is left to do if nobody reads it.
+        let _ = error.print();
+        return ExitCode::from(error.exit_code().to_le_bytes()[0]);
+    }
+    let text = error.render().to_string();
+    let first: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim)
+        .collect();
+    let what = first.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    let hint = ["tip: ", "Usage: "].iter().find_map(|kind| {
+        text.lines()
+            .map(str::trim)
+            .find(|line| line.starts_with(kind))
+    });
+    Failure::new(
+        Status::Usage,
+        format!("{what}\n{}", hint.unwrap_or("See --help")),
+    )
+    .report()
 }

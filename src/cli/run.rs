@@ -17,7 +17,7 @@ use crate::wasi::{Stream, Wasi, WasiConfig};
 
 use super::engine::{self, Context, EngineChoice};
 use super::parse;
-use super::status::{Failure, Status, print};
+use super::status::{Failure, Status, print, printable};
 
 /// Run a WebAssembly module.
 ///
@@ -174,29 +174,30 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
     let instance = match Instance::new(&module, Context::new(wasi(args)?), config) {
         Ok(instance) => instance,
         Err(InstantiateError::Trap(trap)) => return trapped(&trap),
-        Err(error) => return Err(cannot_load(args, &error)),
-    };
-    let result = match &args.invoke {
-        Some(name) => instance.call(name, &values).map(|results| {
-            print(
-                &results
-                    .iter()
-                    .map(|value| format!("{value}\n"))
-                    .collect::<String>(),
+        Err(InstantiateError::Memory { initial, limit }) => {
+            let why = format!(
+                "it begins with {initial} bytes of memory, and --max-memory allows {limit}"
             );
-            0
-        }),
-        None => instance.start(),
+            return Err(cannot_run(args, &why));
+        }
+        Err(error) => return Err(cannot_run(args, &printable(&error.to_string()))),
     };
-    match result {
-        // A status is one byte, of which the system sees the lowest.
-        Ok(status) => Ok(ExitCode::from(status.to_le_bytes()[0])),
+    let status = match &args.invoke {
+        Some(name) => instance.call(name, &values).map(|results| {
+            let lines: String = results.iter().map(|value| format!("{value}\n")).collect();
+            print(&lines).map(|()| 0)
+        }),
+        None => instance.start().map(Ok),
+    };
+    match status {
+        // The system sees the lowest byte.
+        Ok(status) => Ok(ExitCode::from(status?.to_le_bytes()[0])),
         Err(CallError::Trap(trap)) => trapped(&trap),
-        Err(error) => Err(cannot_load(args, &error)),
+        Err(error) => Err(cannot_run(args, &printable(&error.to_string()))),
     }
 }
 
-fn cannot_load(args: &Args, why: &dyn std::fmt::Display) -> Failure {
+fn cannot_run(args: &Args, why: &str) -> Failure {
     Failure::new(
         Status::CannotLoad,
         format!("cannot run {}: {why}", args.file.display()),
@@ -208,14 +209,14 @@ fn values(args: &Args, module: &Module<Context>) -> Result<Vec<Val>, Failure> {
     let Some(name) = &args.invoke else {
         return match module.info().exported_func("_start") {
             Some(_) => Ok(Vec::new()),
-            None => Err(cannot_load(
+            None => Err(cannot_run(
                 args,
-                &"it has no _start function\nCall one of its exports: --invoke NAME (arena inspect lists them)",
+                "it has no _start function\nCall one of its exports: --invoke NAME (arena inspect lists them)",
             )),
         };
     };
     let ty = module.info().exported_func(name).ok_or_else(|| {
-        cannot_load(
+        cannot_run(
             args,
             &format!("it exports no function \"{name}\" (arena inspect lists its exports)"),
         )
@@ -254,11 +255,14 @@ fn trapped(trap: &Trap) -> Outcome {
         TrapKind::Stopped => return Ok(Status::Trapped.into()),
         _ => {}
     }
-    let mut text = format!("arena: trap: {trap}\n");
+    let mut text = format!("arena: trap: {}\n", printable(trap.message()));
     let mut depth = 0;
     for same in trap.frames().chunk_by(PartialEq::eq) {
         if let [frame, more @ ..] = same {
-            text.push_str(&format!("  {depth:>2}: {frame}\n"));
+            text.push_str(&format!(
+                "  {depth:>2}: {}\n",
+                printable(&frame.to_string())
+            ));
             if !more.is_empty() {
                 text.push_str(&format!("      and the same {} times more\n", more.len()));
             }

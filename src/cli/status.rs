@@ -7,6 +7,8 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Status {
+    /// The output cannot be written.
+    CannotWrite = 1,
     /// The command line cannot be used.
     Usage = 2,
     /// `--timeout` ran out, as `timeout(1)` says it.
@@ -52,9 +54,24 @@ impl Failure {
 }
 
 /// Writes to stdout. A reader that has gone away is not an error.
-pub(super) fn print(text: &str) {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout
+    match stdout
         .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+        .and_then(|()| stdout.flush())
+    {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Status::CannotWrite,
+            format!("cannot write to stdout: {e}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// In one line and without control characters. Names of imports, exports and
+/// functions are the module's; they shall not steer the terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
