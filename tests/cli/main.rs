@@ -1,0 +1,20 @@
+//! The program `arena`, as a person or a script uses it.
+//!
+//! Each test runs the program itself, in an empty directory of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where its fixture does"
+)]
+
+mod aot;
+mod bad_input;
+mod general;
+mod harness;
+mod inspect;
+mod invoke;
+mod limits;
+mod run;
+mod stop;
+mod traps;
