@@ -16,10 +16,12 @@ pub struct Options {
 impl Options {
     fn from_features() -> Self {
         let on = |name: &str| std::env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
+        let classic_interp = on("CLASSIC_INTERP");
         Options {
-            classic_interp: on("CLASSIC_INTERP"),
+            classic_interp,
             aot: on("AOT"),
-            simd: on("SIMD"),
+            // The classic interpreter does not compile with it.
+            simd: on("SIMD") && !classic_interp,
             wasi_threads: on("WASI_THREADS"),
         }
     }
