@@ -49,8 +49,10 @@ impl Options {
 struct Arch {
     /// Suffix of the files under `arch/`.
     file: &'static str,
-    /// The assembly of the call from C into native functions.
+    /// The assembly of the call from C into native functions, whose layout of
+    /// the arguments differs with SIMD.
     invoke_native: &'static str,
+    invoke_native_simd: &'static str,
     define: &'static str,
 }
 
@@ -59,7 +61,8 @@ const ARCHS: &[(&str, Arch)] = &[
         "x86_64",
         Arch {
             file: "x86_64",
-            invoke_native: "invokeNative_em64_simd.s",
+            invoke_native: "invokeNative_em64.s",
+            invoke_native_simd: "invokeNative_em64_simd.s",
             define: "BUILD_TARGET_X86_64",
         },
     ),
@@ -67,7 +70,8 @@ const ARCHS: &[(&str, Arch)] = &[
         "aarch64",
         Arch {
             file: "aarch64",
-            invoke_native: "invokeNative_aarch64_simd.s",
+            invoke_native: "invokeNative_aarch64.s",
+            invoke_native_simd: "invokeNative_aarch64_simd.s",
             define: "BUILD_TARGET_AARCH64",
         },
     ),
@@ -274,7 +278,12 @@ impl<'a> Build<'a> {
                 &[&format!("aot_reloc_{}.c", self.arch.file)],
             );
         }
-        add("iwasm/common/arch", &[self.arch.invoke_native]);
+        let invoke_native = if self.options.simd {
+            self.arch.invoke_native_simd
+        } else {
+            self.arch.invoke_native
+        };
+        add("iwasm/common/arch", &[invoke_native]);
         add("iwasm/libraries/thread-mgr", &["thread_manager.c"]);
         if self.options.wasi_threads {
             add(
