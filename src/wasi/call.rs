@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
         if !file.can_block() {
             return Ok(retrying(transfer)?);
         }
-        if file.is_nonblocking() && !is_ready(file, ready)? {
+        if file.is_nonblocking_for_guest_only() && !is_ready(file, ready)? {
             return Err(Errno::Again.into());
         }
         loop {

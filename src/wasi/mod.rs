@@ -40,6 +40,8 @@ mod rw;
 mod sock;
 mod subscription;
 mod table;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use config::{Stream, Wasi, WasiConfig, WasiError};

@@ -156,6 +156,11 @@ impl File {
         self.flags().contains(FdFlags::NONBLOCK)
     }
 
+    /// The guest does not want to wait, but the host would.
+    pub(crate) fn is_nonblocking_for_guest_only(&self) -> bool {
+        self.shared && self.is_nonblocking()
+    }
+
     /// Sets the flags, exactly these. Linux cannot make an open file synchronous.
     pub(crate) fn set_flags(&self, flags: FdFlags) -> Result<()> {
         let changed = (flags & !self.flags()) | (self.flags() & !flags);

@@ -87,9 +87,8 @@ fn write(
     }
     call.memory.check(size, 4)?;
     let mut ranges = read_ranges(call, list, count)?;
-    if file.can_block() && file.is_nonblocking() {
-        // The host's side may be a blocking pipe, which does not wait for so much when it is
-        // ready at all.
+    if file.can_block() && file.is_nonblocking_for_guest_only() {
+        // A pipe that is ready does not wait for so much.
         shorten(&mut ranges, PIPE_BUF);
     }
     let done = if ranges.is_empty() {
