@@ -50,6 +50,11 @@ fn build() -> Result<(), String> {
         "cargo::metadata=FEATURES={}",
         build.options.names().join(" ")
     );
+    // Seen by this crate's tests.
+    println!("cargo::rustc-env=WAMR_CORE={}", source.core.display());
+    if let Ok(script) = std::env::current_exe() {
+        println!("cargo::rustc-env=WAMR_BUILD_SCRIPT={}", script.display());
+    }
     Ok(())
 }
 
