@@ -1,0 +1,81 @@
+# Sourced by scripts/run and scripts/test: installs what this machine lacks.
+# shellcheck shell=bash
+
+has_program() { type -P "$1" >/dev/null; }
+has_file() { compgen -G "$1" >/dev/null; }
+has_c() { echo '#include <stdio.h>' | "${CC:-cc}" -E - >/dev/null 2>&1; }
+has_cxx() { echo '#include <vector>' | "${CXX:-c++}" -xc++ -E - >/dev/null 2>&1; }
+has_simde() { has_file "${SIMDE_ROOT:-/usr/include}/simde/wasm/simd128.h"; }
+has_llvm() { has_program "${LLVM_CONFIG:-llvm-config-19}"; }
+has_libclang() { [[ -n ${LIBCLANG_PATH:-} ]] || has_file '/usr/lib/llvm-*/lib/libclang.so*'; }
+has_rustfmt_and_clippy() { (cargo fmt --version && cargo clippy --version) >/dev/null 2>&1; }
+
+# Rust's standard library for guests: rustup's, or the source of Debian's.
+has_rust_for_guests() {
+    has_file "$(rustc --print target-libdir --target wasm32-wasip1)/libstd-*" ||
+        has_file "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std"
+}
+
+# look_for CHECK PACKAGE...: the packages are missing unless the check, which may have an
+# argument after a colon, succeeds. Of A|B the first that apt has is taken.
+look_for() {
+    local check=${1%%:*} argument=${1#*:}
+    "$check" "$argument" || missing+=("${@:2}")
+}
+
+# look build|tests: fills `missing`.
+look() {
+    missing=()
+    look_for has_c gcc libc6-dev
+    look_for has_simde libsimde-dev
+    if [[ $1 == tests ]]; then
+        look_for has_cxx g++
+        look_for has_libclang 'libclang-19-dev|libclang-dev'
+        look_for has_llvm llvm-19-dev
+        look_for has_file:/usr/include/zstd.h libzstd-dev
+        look_for has_file:/usr/include/histedit.h libedit-dev
+        look_for has_program:shellcheck shellcheck
+    fi
+}
+
+announce() {
+    echo "running: $*"
+    "$@"
+}
+
+install_missing() {
+    local package sudo=() packages=()
+    ((EUID == 0)) || sudo=(sudo)
+    announce "${sudo[@]}" apt-get update -q
+    export APT_UPDATED=yes # scripts/build-samples --install need not do it again
+    for package in "${missing[@]}"; do
+        apt-cache show "${package%|*}" >/dev/null 2>&1 || package=${package#*|}
+        packages+=("${package%|*}")
+    done
+    announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
+}
+
+# setup build|tests: installs what building, or building and testing, needs beside Rust itself.
+setup() {
+    local missing
+    if ! has_program cargo; then
+        echo "Rust is missing: install it from https://rustup.rs, and run this again" >&2
+        return 1
+    fi
+    look "$@"
+    if ((${#missing[@]})) && has_program apt-get; then
+        install_missing
+        look "$@"
+    fi
+    if ((${#missing[@]})); then
+        echo "missing here, by the names of Debian's packages: ${missing[*]}" >&2
+        return 1
+    fi
+    if has_program rustup; then
+        if [[ $1 == tests ]] && ! has_rustfmt_and_clippy; then
+            announce rustup component add rustfmt clippy
+        fi
+        # If that fails, scripts/build-samples looks for Debian's.
+        has_rust_for_guests || announce rustup target add wasm32-wasip1 || true
+    fi
+}
