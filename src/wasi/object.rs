@@ -30,9 +30,9 @@ impl Object {
             return Ok(Self::Dir(Dir::new(fd, true)));
         }
         Ok(Self::File(File {
+            terminal: filetype == FileType::CharacterDevice && rustix::termios::isatty(&fd),
             fd,
             filetype,
-            terminal: false,
             shared: false,
             flags: AtomicU16::new(flags.bits()),
         }))

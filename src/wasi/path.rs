@@ -1,19 +1,19 @@
 //! What is done by path, below a directory that the guest has.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, fstat, linkat, mkdirat, readlinkat_raw, renameat, symlinkat,
-    unlinkat, utimensat,
+    AtFlags, CWD, Mode, OFlags, fstat, linkat, mkdirat, openat, readlinkat_raw, renameat,
+    symlinkat, unlinkat, utimensat,
 };
 
 use super::call::Call;
 use super::error::{Errno, Result};
 use super::fd::timestamps;
 use super::lookup::{locate, open_options, place, read_path};
-use super::object::Object;
+use super::object::{Dir, Object};
 use super::rw::store;
 use super::table::Entry;
 use super::types::{Abi, FdFlags, FileStat, LookupFlags, OpenFlags, Rights};
@@ -232,18 +232,24 @@ pub(crate) fn path_open(
     call.memory.check(at, 4)?;
     call.wasi.table.check_room()?;
 
-    let as_dir = open_flags.contains(OpenFlags::DIRECTORY);
-    if as_dir && open_flags.contains(OpenFlags::CREAT) {
-        return Err(Errno::Inval.into());
-    }
-    let read = base.intersects(Rights::FD_READ | Rights::FD_READDIR);
-    // Nobody writes to a directory, whatever the rights.
-    let write = base.intersects(Rights::WRITES_DATA) && !as_dir;
-    let options = open_options(read, write, host_flags(open_flags, fd_flags), follow);
-    // A FIFO waits for its other end.
-    let opened = call.blocking(|| dir.handle().open_with(&path, &options))?;
-    let object = Object::opened(opened.into_std().into(), fd_flags)?;
-
+    let object = if open_flags.contains(OpenFlags::DIRECTORY) {
+        // What is no directory is neither created nor cut off to become one.
+        if open_flags.contains(OpenFlags::CREAT) {
+            return Err(Errno::Inval.into());
+        }
+        let opened = reopen_dir(locate(dir.handle(), &path, follow)?)?;
+        if open_flags.contains(OpenFlags::TRUNC) {
+            return Err(Errno::IsDir.into());
+        }
+        Object::Dir(opened)
+    } else {
+        let read = base.intersects(Rights::FD_READ | Rights::FD_READDIR);
+        let write = base.intersects(Rights::WRITES_DATA);
+        let options = open_options(read, write, host_flags(open_flags, fd_flags), follow);
+        // A FIFO waits for its other end.
+        let opened = call.blocking(|| dir.handle().open_with(&path, &options))?;
+        Object::opened(opened.into_std().into(), fd_flags)?
+    };
     let applicable = object.applicable();
     let opened = Entry {
         base: base & applicable,
@@ -258,6 +264,21 @@ pub(crate) fn path_open(
     };
     let fd = call.wasi.table.insert(opened)?;
     Ok(call.memory.write_u32(at, fd)?)
+}
+
+/// Opens a directory that was opened as a place only, so that it can be listed; one that must
+/// not be read stays a place.
+fn reopen_dir(place: OwnedFd) -> Result<Dir> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match openat(&place, c".", flags, Mode::empty()) {
+        Ok(fd) => Ok(Dir::new(fd, true)),
+        Err(rustix::io::Errno::ACCESS) if is_dir(place.as_fd())? => Ok(Dir::new(place, false)),
+        Err(err) => Err(err.into()),
+    }
+}
+
+fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
+    Ok(rustix::fs::FileType::from_raw_mode(fstat(fd)?.st_mode).is_dir())
 }
 
 /// The rights that a directory must give for these ways of opening.
@@ -306,7 +327,6 @@ fn granted(
 fn host_flags(open: OpenFlags, fd: FdFlags) -> OFlags {
     let mut flags = OFlags::CLOEXEC | OFlags::NOCTTY;
     flags.set(OFlags::CREATE, open.contains(OpenFlags::CREAT));
-    flags.set(OFlags::DIRECTORY, open.contains(OpenFlags::DIRECTORY));
     flags.set(OFlags::EXCL, open.contains(OpenFlags::EXCL));
     flags.set(OFlags::TRUNC, open.contains(OpenFlags::TRUNC));
     flags.set(OFlags::APPEND, fd.contains(FdFlags::APPEND));
