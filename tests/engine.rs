@@ -1,4 +1,5 @@
 //! The engine through its public face: modules, instances, calls, traps.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -469,4 +470,29 @@ fn a_loop_in_aot_code_is_stopped_at_any_moment() {
             assert_eq!(runner.join().unwrap(), TrapKind::Stopped);
         }
     }
+}
+
+#[test]
+fn a_start_function_may_instantiate_another_module() {
+    let inner = module_with(
+        "(module (global $g (mut i32) (i32.const 0)) (func $s (global.set $g (i32.const 1))) (start $s))",
+        &Imports::<()>::new(),
+    );
+    let mut imports = Imports::<Module<()>>::new();
+    imports.func("env", "inner", |caller: &Caller<'_, Module<()>>| {
+        Instance::new(caller.data(), (), InstanceConfig::default()).unwrap();
+    });
+    let module = module_with(
+        r#"(module (import "env" "inner" (func $inner))
+            (func $s call $inner) (start $s)
+            (func (export "spin") (loop br 0)))"#,
+        &imports,
+    );
+    let instance = Instance::new(&module, inner, InstanceConfig::default()).unwrap();
+    let stop = instance.stop_handle();
+    stop.stop();
+    assert!(matches!(
+        instance.call("spin", &[]),
+        Err(CallError::Trap(_))
+    ));
 }

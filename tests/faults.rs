@@ -3,6 +3,7 @@
 //! Each test runs one of the ignored tests below, which does not survive, in a
 //! child process: several of its threads are set up for modules, which is when
 //! WAMR's own fault handler would forward a fault to itself for ever.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -80,6 +81,7 @@ fn dereference_null() {
 }
 
 fn overflow_the_stack() {
+    #[expect(unconditional_recursion, reason = "it is the fault")]
     fn descend(depth: u64) -> u64 {
         let frame = std::hint::black_box([depth; 512]);
         descend(depth + 1) + frame[7]

@@ -1,4 +1,5 @@
 //! Modules that start threads of their own (wasi-threads).
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 #![cfg(feature = "wasi-threads")]
 
 use std::io::Read;
@@ -93,9 +94,16 @@ fn a_stop_ends_all_threads() {
             stop.stop();
         });
         let begin = Instant::now();
-        assert_eq!(kind(instance.call("run", &[])), TrapKind::Stopped, "{thread}, {main}");
+        assert_eq!(
+            kind(instance.call("run", &[])),
+            TrapKind::Stopped,
+            "{thread}, {main}"
+        );
         drop(instance);
-        assert!(begin.elapsed() < Duration::from_secs(20), "{thread}, {main}");
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{thread}, {main}"
+        );
         stopper.join().unwrap();
     }
 }
@@ -106,7 +114,11 @@ fn an_exit_or_trap_of_one_thread_ends_the_others() {
         let (exiting, _other) = instance("(call $exit (i32.const 5))", main);
         assert_eq!(kind(exiting.call("run", &[])), TrapKind::Exit(5), "{main}");
         let (trapping, _other) = instance("unreachable", main);
-        assert_eq!(kind(trapping.call("run", &[])), TrapKind::Unreachable, "{main}");
+        assert_eq!(
+            kind(trapping.call("run", &[])),
+            TrapKind::Unreachable,
+            "{main}"
+        );
     }
 }
 

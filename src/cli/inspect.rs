@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::wamr::{AotHeader, Imports, ModuleInfo, ModuleKind, PAGE_SIZE, provides};
+use crate::wamr::{
+    AotHeader, Imports, ModuleInfo, ModuleKind, PAGE_SIZE, needed_features, provides,
+};
 
 use super::engine::{self, Context};
 use super::status::{Failure, Status, print, printable};
@@ -122,14 +124,14 @@ fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
                 kind: "wasm",
                 size: bytes.len(),
                 aot: None,
-                contents: Some(Contents::new(&info, &offered)),
+                contents: Some(Contents::new(&info, &offered, needed_features(bytes))),
             })
         }
         ModuleKind::Aot => {
             let header = AotHeader::read(bytes).map_err(|e| cannot_load(&args.file, &e))?;
             let contents = if args.trust_aot {
                 let module = engine::load(&args.file, bytes, engine::EngineChoice::Auto, true)?;
-                Some(Contents::new(module.info(), &offered))
+                Some(Contents::new(module.info(), &offered, None))
             } else {
                 None
             };
@@ -147,7 +149,11 @@ fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
 }
 
 impl Contents {
-    fn new(info: &ModuleInfo, offered: &Imports<Context>) -> Contents {
+    fn new(
+        info: &ModuleInfo,
+        offered: &Imports<Context>,
+        features: Option<Vec<&'static str>>,
+    ) -> Contents {
         let imports = info.imports.iter().map(|import| Import {
             module: import.module.clone(),
             name: import.name.clone(),
@@ -171,7 +177,7 @@ impl Contents {
             imports: imports.collect(),
             exports: exports.collect(),
             memories: memories.collect(),
-            features: info.features.clone(),
+            features: features.unwrap_or_default(),
             custom_sections: custom_sections.collect(),
         }
     }

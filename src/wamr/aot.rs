@@ -1,6 +1,28 @@
-//! What an AOT file says of itself, without loading it.
+//! What is particular to AOT files.
 
-use super::module::LoadError;
+use std::ffi::{CStr, c_char};
+
+use wamr_sys as sys;
+
+use super::info::{Export, ExternType, Import, MemoryType, ModuleInfo};
+use super::load_error::LoadError;
+use super::loaded::Loaded;
+use super::value::{FuncType, ValType};
+
+/// The word of whoever starts the program that an AOT file is what WAMR's
+/// compiler made of a valid module. Its code runs with all rights of the
+/// process, so this is as much as running a native program.
+#[derive(Clone, Copy, Debug)]
+pub struct AotTrust(());
+
+impl AotTrust {
+    /// To be made only where the user has said so, for this file or its
+    /// source: by a flag, a setting or a signature.
+    #[must_use]
+    pub fn given_by_user() -> AotTrust {
+        AotTrust(())
+    }
+}
 
 /// The beginning of an AOT file: WAMR's `aot_runtime.h`, `AOTTargetInfo`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,5 +65,123 @@ impl AotHeader {
             version,
             target: String::from_utf8_lossy(target).into_owned(),
         })
+    }
+}
+
+/// What a loaded module imports and exports, as WAMR has read it. It does not
+/// tell the indices of functions, nor what custom sections there are.
+pub(super) fn read_info(loaded: &Loaded) -> ModuleInfo {
+    let module = loaded.handle();
+    let mut memories = Vec::new();
+    let mut imports = Vec::new();
+    let mut exports = Vec::new();
+    // SAFETY: the module is loaded; indices are below the counts that WAMR
+    // gives; strings and types in what it fills in live as long as the
+    // module, and the union's field is the one that its kind names.
+    unsafe {
+        for index in 0..sys::wasm_runtime_get_import_count(module) {
+            let mut import = sys::wasm_import_t::default();
+            sys::wasm_runtime_get_import_type(module, index, &raw mut import);
+            imports.push(Import {
+                module: text(import.module_name),
+                name: text(import.name),
+                ty: extern_type(
+                    import.kind,
+                    || import.u.func_type,
+                    || import.u.memory_type,
+                    || import.u.global_type,
+                ),
+            });
+        }
+        for index in 0..sys::wasm_runtime_get_export_count(module) {
+            let mut export = sys::wasm_export_t::default();
+            sys::wasm_runtime_get_export_type(module, index, &raw mut export);
+            exports.push(Export {
+                name: text(export.name),
+                ty: extern_type(
+                    export.kind,
+                    || export.u.func_type,
+                    || export.u.memory_type,
+                    || export.u.global_type,
+                ),
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+            });
+        }
+        let initial = sys::arena_module_initial_pages(module);
+        if initial > 0 {
+            memories.push(MemoryType {
+                initial,
+                maximum: None,
+                shared: false,
+            });
+        }
+    }
+    ModuleInfo {
+        imports,
+        exports,
+        memories,
+        custom_sections: Vec::new(),
+    }
+}
+
+/// # Safety
+/// `string` is a C string or null.
+unsafe fn text(string: *const c_char) -> String {
+    if string.is_null() {
+        return String::new();
+    }
+    // SAFETY: as the caller says.
+    unsafe { CStr::from_ptr(string) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// # Safety
+/// `kind` is from WAMR, and the closure that it names returns a valid type.
+unsafe fn extern_type(
+    kind: sys::wasm_import_export_kind_t,
+    func: impl FnOnce() -> sys::wasm_func_type_t,
+    memory: impl FnOnce() -> sys::wasm_memory_type_t,
+    global: impl FnOnce() -> sys::wasm_global_type_t,
+) -> ExternType {
+    // SAFETY: as the caller says; indices are below WAMR's counts.
+    unsafe {
+        match kind {
+            sys::WASM_IMPORT_EXPORT_KIND_FUNC => {
+                let ty = func();
+                let params = (0..sys::wasm_func_type_get_param_count(ty)).filter_map(|i| {
+                    ValType::from_kind(sys::wasm_func_type_get_param_valkind(ty, i))
+                });
+                // The one type that WAMR has no number for as a result, though
+                // it has as a parameter, is externref.
+                let results = (0..sys::wasm_func_type_get_result_count(ty)).map(|i| {
+                    ValType::from_kind(sys::wasm_func_type_get_result_valkind(ty, i))
+                        .unwrap_or(ValType::ExternRef)
+                });
+                ExternType::Func(FuncType {
+                    params: params.collect(),
+                    results: results.collect(),
+                })
+            }
+            sys::WASM_IMPORT_EXPORT_KIND_MEMORY => {
+                let ty = memory();
+                ExternType::Memory(MemoryType {
+                    initial: sys::wasm_memory_type_get_init_page_count(ty).into(),
+                    maximum: Some(sys::wasm_memory_type_get_max_page_count(ty).into()),
+                    shared: sys::wasm_memory_type_get_shared(ty),
+                })
+            }
+            sys::WASM_IMPORT_EXPORT_KIND_GLOBAL => {
+                let ty = global();
+                match ValType::from_kind(sys::wasm_global_type_get_valkind(ty)) {
+                    Some(value) => ExternType::Global {
+                        ty: value,
+                        mutable: sys::wasm_global_type_get_mutable(ty),
+                    },
+                    None => ExternType::Tag,
+                }
+            }
+            _ => ExternType::Table,
+        }
     }
 }

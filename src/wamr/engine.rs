@@ -212,3 +212,20 @@ impl Drop for ThreadEnv {
         });
     }
 }
+
+/// Runs `call`, which enters `env`, with WAMR's idea of what runs on this
+/// thread set aside: a host function of one instance may call another one.
+pub(super) fn on_thread<R>(env: sys::wasm_exec_env_t, call: impl FnOnce() -> R) -> R {
+    // SAFETY: only the thread's own variable is exchanged; what was in it is
+    // alive, since it is put back before the call that set it returns.
+    let outer = unsafe { sys::arena_swap_thread_exec_env(std::ptr::null_mut()) };
+    if outer == env {
+        // A call from within this instance itself, which WAMR knows how to do.
+        // SAFETY: as above.
+        unsafe { sys::arena_swap_thread_exec_env(outer) };
+    }
+    let result = call();
+    // SAFETY: as above.
+    unsafe { sys::arena_swap_thread_exec_env(outer) };
+    result
+}

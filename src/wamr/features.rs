@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use wasmparser::{FuncValidatorAllocations, FunctionBody, Operator, Parser, ValidPayload};
 use wasmparser::{Validator, WasmFeatures};
 
-use super::module::LoadError;
+use super::load_error::LoadError;
 
 /// Whether WAMR's interpreter is the classic one.
 pub const CLASSIC_INTERPRETER: bool = cfg!(feature = "classic-interp");
@@ -61,7 +61,7 @@ const BASE: WasmFeatures = WasmFeatures::FLOATS.union(WasmFeatures::GC_TYPES);
 
 /// The names of the proposals that modules may use.
 #[must_use]
-pub(super) fn enabled() -> Vec<&'static str> {
+pub fn enabled() -> Vec<&'static str> {
     PROPOSALS
         .iter()
         .filter(|(_, _, on)| *on)
@@ -79,7 +79,7 @@ fn enabled_features() -> WasmFeatures {
 /// The names of the proposals without which the module is not valid, whether
 /// they are switched on or not; `None` if it is not valid with all of them.
 #[must_use]
-pub(super) fn needed(wasm: &[u8]) -> Option<Vec<&'static str>> {
+pub fn needed(wasm: &[u8]) -> Option<Vec<&'static str>> {
     let valid = |features| {
         Validator::new_with_features(features)
             .validate_all(wasm)

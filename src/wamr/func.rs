@@ -141,7 +141,7 @@ macro_rules! tuples {
                 $(store_one($value, cells, &mut at);)*
                 at
             }
-            #[allow(unused_variables, unused_mut, reason = "the empty tuple has none")]
+            #[allow(unused_variables, unused_mut, clippy::unused_unit, reason = "the empty tuple has none")]
             fn load(cells: &Cells) -> Self {
                 let mut at = 0;
                 ($(load_one::<$value>(cells, &mut at),)*)

@@ -3,7 +3,7 @@
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 use super::features;
-use super::module::LoadError;
+use super::load_error::LoadError;
 use super::value::{FuncType, ValType};
 
 /// Size of a page of linear memory in bytes.
@@ -48,8 +48,6 @@ pub struct ModuleInfo {
     pub memories: Vec<MemoryType>,
     /// The custom sections' names and sizes in bytes, in the file's order.
     pub custom_sections: Vec<CustomSection>,
-    /// The names of the proposals that the module cannot do without.
-    pub features: Vec<&'static str>,
 }
 
 /// An import.
@@ -151,14 +149,12 @@ impl ModuleInfo {
             ModuleKind::Aot => return Err(LoadError::UntrustedAot),
         }
         features::validate(wasm)?;
-        let mut info = Reader::default()
+        Reader::default()
             .read(wasm)
             .map_err(|e| LoadError::Invalid {
                 offset: e.offset(),
                 message: e.message().to_owned(),
-            })?;
-        info.features = features::needed(wasm).unwrap_or_default();
-        Ok(info)
+            })
     }
 
     /// The type of the exported function `name`.
@@ -195,7 +191,6 @@ impl Reader {
             exports: Vec::new(),
             memories: Vec::new(),
             custom_sections: Vec::new(),
-            features: Vec::new(),
         };
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {

@@ -1,20 +1,20 @@
 //! Instances: modules with a memory, ready to be called.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
 
 use wamr_sys as sys;
 
-use super::engine::{ThreadEnv, lock};
-use super::host::{HOST_EXCEPTION, HostError, HostState};
-use super::info::PAGE_SIZE;
+use super::engine::{ThreadEnv, lock, on_thread};
+use super::host::HostState;
+use super::instantiate::{InstanceConfig, InstantiateError, check_initial_memory, instantiate};
 use super::memory::Memory;
-use super::module::{Module, error_size, error_text};
+use super::module::Module;
 use super::stop::StopHandle;
-use super::trap::{MAX_FRAMES, Stack, Trap, TrapKind};
+use super::trap::{MAX_FRAMES, Stack, Trap, TrapKind, trap_of};
 use super::value::{FuncType, Val, ValType};
 
 /// A module with its own memory, globals and tables, over a context `T` that
@@ -36,59 +36,6 @@ pub struct Instance<T> {
 // SAFETY: WAMR binds an instance to a thread only for the length of a call,
 // and the context is Send.
 unsafe impl<T: Send> Send for Instance<T> {}
-
-/// How an instance is made.
-#[derive(Clone, Debug, Default)]
-pub struct InstanceConfig {
-    /// What it may take.
-    pub limits: Limits,
-    /// The handle that is to stop it, also while it is being made.
-    pub stop: StopHandle,
-}
-
-/// What an instance may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most that all of its linear memory may be, in bytes, rounded down
-    /// to pages of 64 KiB; what the module says itself if `None`. A module
-    /// that begins with more is refused.
-    pub memory: Option<u64>,
-    /// The interpreter's operand stack in bytes, at least 16 KiB. It takes
-    /// memory only as far as it is used. AOT code uses the thread's stack
-    /// instead.
-    pub stack: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            memory: None,
-            stack: 1024 * 1024,
-        }
-    }
-}
-
-const MIN_STACK: u32 = 16 * 1024;
-
-/// Why an instance is not made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InstantiateError {
-    /// The module begins with more memory than it may have.
-    #[error("the module begins with {initial} bytes of memory, and may have {limit}")]
-    Memory {
-        /// Bytes that it begins with.
-        initial: u64,
-        /// Bytes that it may have.
-        limit: u64,
-    },
-    /// The module's start function, or a data or element segment, trapped.
-    #[error("the module traps while it is instantiated: {0}")]
-    Trap(#[from] Trap),
-    /// WAMR does not instantiate the module.
-    #[error("WAMR does not instantiate the module: {0}")]
-    Wamr(String),
-}
 
 /// Why a call does not return results.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -176,9 +123,9 @@ impl<T: Send + Sync + 'static> Instance<T> {
                 .is_some_and(|ty| *ty == FuncType::default())
         };
         if is_plain("_initialize") && !is_plain("_start") {
-            match self.call("_initialize", &[]) {
-                Err(CallError::Trap(trap)) => return Err(trap),
-                Ok(_) | Err(_) => {}
+            // It was just looked up, so all that can fail is what it does.
+            if let Err(CallError::Trap(trap)) = self.call("_initialize", &[]) {
+                return Err(trap);
             }
         }
         Ok(())
@@ -377,155 +324,5 @@ impl<T> std::fmt::Debug for Instance<T> {
         f.debug_struct("Instance")
             .field("module", &self.module)
             .finish_non_exhaustive()
-    }
-}
-
-fn check_initial_memory<T>(module: &Module<T>, limits: &Limits) -> Result<(), InstantiateError> {
-    let initial = module.info().initial_pages().saturating_mul(PAGE_SIZE);
-    match limits.memory {
-        Some(limit) if initial > limit => Err(InstantiateError::Memory { initial, limit }),
-        _ => Ok(()),
-    }
-}
-
-/// Runs `call`, which enters `env`, with WAMR's idea of what runs on this
-/// thread set aside: a host function of one instance may call another one.
-fn on_thread<R>(env: sys::wasm_exec_env_t, call: impl FnOnce() -> R) -> R {
-    // SAFETY: only the thread's own variable is exchanged; what was in it is
-    // alive, since it is put back before the call that set it returns.
-    let outer = unsafe { sys::arena_swap_thread_exec_env(ptr::null_mut()) };
-    if outer == env {
-        // A call from within this instance itself, which WAMR knows how to do.
-        // SAFETY: as above.
-        unsafe { sys::arena_swap_thread_exec_env(outer) };
-    }
-    let result = call();
-    // SAFETY: as above.
-    unsafe { sys::arena_swap_thread_exec_env(outer) };
-    result
-}
-
-/// What WAMR takes to make an instance.
-struct Args(NonNull<sys::InstantiationArgs2>);
-
-impl Args {
-    fn new(state: &HostState, limits: &Limits) -> Option<Args> {
-        let mut args = ptr::null_mut();
-        // SAFETY: a valid place for the pointer; what is made is owned by the
-        // value that is returned. The state's address is only kept.
-        unsafe {
-            if !sys::wasm_runtime_instantiation_args_create(&raw mut args) {
-                return None;
-            }
-            let args = Args(NonNull::new(args)?);
-            let raw = args.0.as_ptr();
-            sys::wasm_runtime_instantiation_args_set_default_stack_size(
-                raw,
-                limits.stack.max(MIN_STACK),
-            );
-            sys::wasm_runtime_instantiation_args_set_host_managed_heap_size(raw, 0);
-            if let Some(bytes) = limits.memory {
-                let pages = u32::try_from(bytes / PAGE_SIZE).unwrap_or(u32::MAX);
-                sys::wasm_runtime_instantiation_args_set_max_memory_pages(raw, pages);
-            }
-            let data: *const HostState = state;
-            sys::wasm_runtime_instantiation_args_set_custom_data(raw, data.cast_mut().cast());
-            Some(args)
-        }
-    }
-}
-
-impl Drop for Args {
-    fn drop(&mut self) {
-        // SAFETY: made by wasm_runtime_instantiation_args_create.
-        unsafe { sys::wasm_runtime_instantiation_args_destroy(self.0.as_ptr()) };
-    }
-}
-
-/// Called for the environment in which the start function runs.
-///
-/// # Safety
-/// `stop` is a `StopHandle`.
-unsafe extern "C" fn attach_start(stop: *mut c_void, env: sys::wasm_exec_env_t, created: bool) {
-    // SAFETY: as the caller says.
-    let stop = unsafe { &*stop.cast_const().cast::<StopHandle>() };
-    if created {
-        stop.attach(env);
-    } else {
-        stop.detach(env);
-    }
-}
-
-fn instantiate<T>(
-    module: &Module<T>,
-    state: &HostState,
-    limits: &Limits,
-) -> Result<NonNull<sys::WASMModuleInstanceCommon>, InstantiateError> {
-    let args = Args::new(state, limits)
-        .ok_or_else(|| InstantiateError::Wamr("the system refuses memory".to_owned()))?;
-    let mut error: [c_char; 256] = [0; 256];
-    let stop: *const StopHandle = &raw const state.stop;
-    let handle = on_thread(ptr::null_mut(), || {
-        // SAFETY: the module is loaded; the arguments and the error buffer are
-        // valid. The hook is this thread's own and is taken away before the
-        // stop handle could be gone.
-        unsafe {
-            sys::arena_set_exec_env_hook(Some(attach_start), stop.cast_mut().cast());
-            let handle = sys::wasm_runtime_instantiate_ex2(
-                module.handle(),
-                args.0.as_ptr(),
-                error.as_mut_ptr(),
-                error_size(&error),
-            );
-            sys::arena_set_exec_env_hook(None, ptr::null_mut());
-            handle
-        }
-    });
-    NonNull::new(handle).ok_or_else(|| {
-        let text = error_text(&error);
-        let host = lock(&state.error).take();
-        let ended_by_host = host.is_some() || state.stop.is_stopped();
-        let trap = trap_of(&text, host, Stack::default);
-        // WAMR calls it no exception when a segment does not fit.
-        let segment = matches!(
-            trap.kind(),
-            TrapKind::MemoryOutOfBounds | TrapKind::TableOutOfBounds
-        );
-        if segment || ended_by_host || text.starts_with("Exception: ") {
-            InstantiateError::Trap(trap)
-        } else {
-            InstantiateError::Wamr(text)
-        }
-    })
-}
-
-/// The trap for an exception of WAMR and, perhaps, the error that caused it.
-fn trap_of(text: &str, error: Option<HostError>, stack: impl Fn() -> Stack) -> Trap {
-    let message = text.strip_prefix("Exception: ").unwrap_or(text);
-    if HOST_EXCEPTION.to_str() != Ok(message) {
-        let trap = Trap::from_exception(text, stack());
-        return if trap.kind() == TrapKind::Stopped {
-            Trap::stopped()
-        } else {
-            trap
-        };
-    }
-    match error {
-        Some(HostError::Exit(status)) => Trap::new(
-            TrapKind::Exit(status),
-            format!("exited with status {status}"),
-            Stack::default(),
-        ),
-        Some(HostError::Raised(signal)) => Trap::new(
-            TrapKind::Raised(signal),
-            format!("raised signal {signal}"),
-            stack(),
-        ),
-        Some(HostError::Stopped) => Trap::stopped(),
-        Some(HostError::OutOfBounds(range)) => {
-            Trap::new(TrapKind::MemoryOutOfBounds, range.to_string(), stack())
-        }
-        Some(error) => Trap::new(TrapKind::HostFunction, error.to_string(), stack()),
-        None => Trap::new(TrapKind::HostFunction, "a host function failed", stack()),
     }
 }

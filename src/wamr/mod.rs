@@ -42,29 +42,37 @@
 mod alt_stack;
 mod aot;
 mod engine;
+mod error_buffer;
 mod features;
 mod func;
 mod host;
 mod info;
 mod instance;
+mod instantiate;
+mod load_error;
+mod loaded;
 mod memory;
 mod module;
 mod names;
+mod natives;
 mod stop;
 mod trap;
 mod value;
 
-pub use aot::AotHeader;
+pub use aot::{AotHeader, AotTrust};
 pub use engine::{Engine, EngineError, ThreadEnv};
-pub use features::CLASSIC_INTERPRETER;
+pub use features::{CLASSIC_INTERPRETER, enabled as enabled_features, needed as needed_features};
 pub use func::{TypedFunc, WasmTuple};
 pub use host::{Caller, HostError, HostResult, Imports, IntoHostFunc};
 pub use info::{
     CustomSection, Export, ExternType, Import, MemoryType, ModuleInfo, ModuleKind, PAGE_SIZE,
 };
-pub use instance::{CallError, Instance, InstanceConfig, InstantiateError, Limits};
+pub use instance::{CallError, Instance};
+pub use instantiate::{InstanceConfig, InstantiateError, Limits};
+pub use load_error::LoadError;
 pub use memory::{Memory, OutOfBounds};
-pub use module::{AotTrust, LoadError, Module, enabled_features, provides};
+pub use module::Module;
+pub use natives::provides;
 pub use stop::{StopHandle, WakerGuard};
 pub use trap::{Frame, Trap, TrapKind};
 pub use value::{FuncType, Val, ValType, WasmTy};

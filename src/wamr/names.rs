@@ -8,10 +8,7 @@ use wasmparser::{BinaryReader, Name, NameSectionReader};
 /// A damaged section gives the names before the damage.
 pub(super) fn of_section(contents: &[u8]) -> HashMap<u32, String> {
     let mut names = HashMap::new();
-    for name in NameSectionReader::new(BinaryReader::new(contents, 0))
-        .into_iter()
-        .flatten()
-    {
+    for name in NameSectionReader::new(BinaryReader::new(contents, 0)).flatten() {
         if let Name::Function(functions) = name {
             for function in functions.into_iter().flatten() {
                 let plain = rustc_demangle::demangle(function.name);

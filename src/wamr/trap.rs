@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::host::{HOST_EXCEPTION, HostError};
+
 /// A call into a module that did not return: a WebAssembly trap, an error of a
 /// host function, a stop from outside, or the module's own exit.
 ///
@@ -159,4 +161,35 @@ fn kind_of(message: &str) -> TrapKind {
         .iter()
         .find(|(text, _)| message == *text)
         .map_or(TrapKind::Other, |(_, kind)| *kind)
+}
+
+/// The trap for an exception of WAMR and, perhaps, the error that caused it.
+pub(super) fn trap_of(text: &str, error: Option<HostError>, stack: impl Fn() -> Stack) -> Trap {
+    let message = text.strip_prefix("Exception: ").unwrap_or(text);
+    if HOST_EXCEPTION.to_str() != Ok(message) {
+        let trap = Trap::from_exception(text, stack());
+        return if trap.kind() == TrapKind::Stopped {
+            Trap::stopped()
+        } else {
+            trap
+        };
+    }
+    match error {
+        Some(HostError::Exit(status)) => Trap::new(
+            TrapKind::Exit(status),
+            format!("exited with status {status}"),
+            Stack::default(),
+        ),
+        Some(HostError::Raised(signal)) => Trap::new(
+            TrapKind::Raised(signal),
+            format!("raised signal {signal}"),
+            stack(),
+        ),
+        Some(HostError::Stopped) => Trap::stopped(),
+        Some(HostError::OutOfBounds(range)) => {
+            Trap::new(TrapKind::MemoryOutOfBounds, range.to_string(), stack())
+        }
+        Some(error) => Trap::new(TrapKind::HostFunction, error.to_string(), stack()),
+        None => Trap::new(TrapKind::HostFunction, "a host function failed", stack()),
+    }
 }

@@ -67,12 +67,12 @@ void
 arena_end_blocking(wasm_exec_env_t env);
 
 /* Called with each exec_env that the calling thread creates (`created`) and
-   destroys until it is set to NULL: it makes code that runs during
-   instantiation stoppable. */
+   destroys: it makes code that runs during instantiation stoppable. */
 typedef void (*arena_exec_env_hook)(void *context, wasm_exec_env_t env,
                                     bool created);
 
+/* Exchanges the calling thread's hook, which may be NULL, for another. */
 void
-arena_set_exec_env_hook(arena_exec_env_hook hook, void *context);
+arena_swap_exec_env_hook(arena_exec_env_hook *hook, void **context);
 
 #endif

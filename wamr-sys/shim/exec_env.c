@@ -21,10 +21,14 @@ static __thread struct {
 } hook;
 
 void
-arena_set_exec_env_hook(arena_exec_env_hook call, void *context)
+arena_swap_exec_env_hook(arena_exec_env_hook *call, void **context)
 {
-    hook.call = call;
-    hook.context = context;
+    arena_exec_env_hook previous_call = hook.call;
+    void *previous_context = hook.context;
+    hook.call = *call;
+    hook.context = *context;
+    *call = previous_call;
+    *context = previous_context;
 }
 
 /* Memory for an exec_env: all zero. Freed by wasm_runtime_free, which is

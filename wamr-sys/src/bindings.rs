@@ -1422,8 +1422,8 @@ unsafe extern "C" {
     pub fn arena_is_stopping(env: wasm_exec_env_t) -> bool;
     pub fn arena_begin_blocking(env: wasm_exec_env_t) -> bool;
     pub fn arena_end_blocking(env: wasm_exec_env_t);
-    pub fn arena_set_exec_env_hook(
-        hook: arena_exec_env_hook,
-        context: *mut ::core::ffi::c_void,
+    pub fn arena_swap_exec_env_hook(
+        hook: *mut arena_exec_env_hook,
+        context: *mut *mut ::core::ffi::c_void,
     );
 }

@@ -1,0 +1,83 @@
+//! Why a file is not loaded.
+
+/// Why a file is not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// There is nothing in the file.
+    #[error("the file is empty")]
+    Empty,
+    /// The file begins like nothing we know.
+    #[error("the file is not a WebAssembly module: it does not begin with \\0asm or \\0aot")]
+    NotAModule,
+    /// The file is a WebAssembly component.
+    #[error(
+        "the file is a WebAssembly component; this runtime runs core modules \
+         (target wasm32-wasip1, not wasm32-wasip2)"
+    )]
+    Component,
+    /// The file is of another version of the binary format.
+    #[error("the module is of an unknown version of the binary format; version 1 is known")]
+    Version,
+    /// The module is not valid.
+    #[error("the module is not valid: {message} (at byte {offset})")]
+    Invalid {
+        /// Where in the file.
+        offset: u64,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The module needs proposals that are not switched on.
+    #[error("the module needs {features}, which this runtime does not have")]
+    FeatureOff {
+        /// Their names, separated by commas.
+        features: String,
+    },
+    /// One function has more constants than the interpreter's table holds.
+    #[error(
+        "function {function} has {cells} words of different constants, \
+         more than the interpreter can hold; keep such data in memory instead of code"
+    )]
+    TooManyConstants {
+        /// The function's index.
+        function: u32,
+        /// The size of its constants in 32-bit words.
+        cells: usize,
+    },
+    /// The module wants something that nobody offers.
+    #[error("the module imports \"{module}\" \"{name}\" ({wanted}), which does not exist here")]
+    MissingImport {
+        /// The name of the module it is wanted from.
+        module: String,
+        /// Its name there.
+        name: String,
+        /// What is wanted.
+        wanted: String,
+    },
+    /// The module wants a host function with another type.
+    #[error("the module imports \"{module}\" \"{name}\" as {wanted}, and it is {offered} here")]
+    ImportType {
+        /// The name of the module it is wanted from.
+        module: String,
+        /// Its name there.
+        name: String,
+        /// The type that the module gives it.
+        wanted: String,
+        /// The type that it has.
+        offered: String,
+    },
+    /// The file is native code, and the caller does not say that it is trusted.
+    #[error(
+        "the file is AOT code, which is native and can do anything; it is loaded only when it is trusted"
+    )]
+    UntrustedAot,
+    /// This build has no loader for AOT files.
+    #[error("the file is AOT code, and this runtime was built without the feature `aot`")]
+    NoAot,
+    /// The file is larger than 4 GiB.
+    #[error("the file is larger than a module can be")]
+    TooLarge,
+    /// WAMR does not take the file.
+    #[error("WAMR does not load the module: {0}")]
+    Wamr(String),
+}
