@@ -61,7 +61,7 @@ fn as_nobody(place: &Place, args: &[&str]) -> Outcome {
 fn a_file_that_may_not_be_read() {
     let place = Place::new();
     place.file("secret.wasm", "");
-    fs::set_permissions(place.path("secret.wasm"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path("secret.wasm"), fs::Permissions::from_mode(0o000)).unwrap();
     as_nobody(&place, &["run", "secret.wasm"]).fails(126, &["secret.wasm", "Permission denied"]);
 }
 
@@ -71,7 +71,7 @@ fn a_directory_that_may_not_be_read() {
     let place = Place::new();
     fs::copy(sample("files.wasm"), place.path("files.wasm")).unwrap();
     place.make_dir("secret");
-    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(place.path("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     as_nobody(&place, &["run", "--dir=secret::/data", "files.wasm"])
         .exits(1)
         .stderr_has("ermission denied");

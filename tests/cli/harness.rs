@@ -56,10 +56,6 @@ impl Place {
         fs::create_dir(self.path(name)).unwrap();
     }
 
-    pub(crate) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
     /// `arena` with these arguments, in this directory.
     pub(crate) fn arena<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Arena {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
