@@ -40,17 +40,31 @@ struct Life {
     initialised: bool,
 }
 
-/// WAMR could not be initialised.
-#[derive(Debug, thiserror::Error)]
-#[error("WAMR cannot be initialised: the system refuses memory or a signal handler")]
-pub struct EngineError;
+/// WAMR cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The system refuses what it needs.
+    #[error("WAMR cannot be initialised: the system refuses memory or a signal handler")]
+    Refused,
+    /// The interpreter is compiled for a later processor.
+    #[error("this processor is too old: x86-64-v2 (SSE4.2, since about 2009) is needed")]
+    Processor,
+}
 
 impl Engine {
     /// Initialises WAMR, or joins the engine that the process has.
     ///
     /// # Errors
-    /// When the system refuses memory or a signal handler.
+    /// When the processor is too old, or the system refuses memory or a signal
+    /// handler.
     pub fn new() -> Result<Engine, EngineError> {
+        #[cfg(target_arch = "x86_64")]
+        if !(std::arch::is_x86_feature_detected!("sse4.2")
+            && std::arch::is_x86_feature_detected!("popcnt"))
+        {
+            return Err(EngineError::Processor);
+        }
         loop {
             let mut life = lock(&LIFE);
             if let Some(inner) = life.engine.upgrade() {
@@ -66,7 +80,7 @@ impl Engine {
             // thread initialises or destroys it meanwhile. The signal number
             // is a valid one.
             if !unsafe { sys::arena_wamr_init(WAKE_SIGNAL) } {
-                return Err(EngineError);
+                return Err(EngineError::Refused);
             }
             // Initialisation has set this thread up too; `ThreadEnv` does that
             // for all threads in the same way.
@@ -175,11 +189,11 @@ impl ThreadEnv {
     pub(super) fn enter(engine: &Engine) -> Result<ThreadEnv, EngineError> {
         THREAD.with_borrow_mut(|thread| {
             if thread.guards == 0 {
-                let stack = AltStack::install().map_err(|_| EngineError)?;
+                let stack = AltStack::install().map_err(|_| EngineError::Refused)?;
                 let wake_blocked = block_wake_signal(false);
                 // SAFETY: WAMR is initialised, since `engine` is alive.
                 if !unsafe { sys::wasm_runtime_init_thread_env() } {
-                    return Err(EngineError);
+                    return Err(EngineError::Refused);
                 }
                 // WAMR has just blocked it.
                 block_wake_signal(false);

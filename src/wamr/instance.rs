@@ -259,7 +259,7 @@ impl<T> Instance<T> {
         // for parameters and results, the thread is set up, and no other
         // thread runs this instance, which is not Sync.
         let returned = on_thread(env, || unsafe {
-            sys::wasm_runtime_call_wasm(env, function.as_ptr().cast(), given, cells.as_mut_ptr())
+            sys::arena_call(env, function.as_ptr().cast(), given, cells.as_mut_ptr())
         });
         if returned {
             return Ok(());

@@ -141,6 +141,11 @@ impl<'a> Build<'a> {
         build.warnings(false).std("gnu99").opt_level(3).pic(true);
         build.flag("-ffunction-sections").flag("-fdata-sections");
         build.flag_if_supported("-fno-strict-aliasing");
+        if self.arch_name == "x86_64" {
+            // Without SSE4.1, simde's vectors and gcc's rounding are wrong for
+            // signed zeros and signalling NaNs.
+            build.flag("-march=x86-64-v2");
+        }
         // The assembly says nothing about the stack, which makes the linker
         // take it for one that executes code from it.
         build.asm_flag("-Wa,--noexecstack");
@@ -208,7 +213,9 @@ impl<'a> Build<'a> {
             ("WASM_ENABLE_CALL_INDIRECT_OVERLONG", "1"),
             ("WASM_ENABLE_REF_TYPES", "1"),
             ("WASM_ENABLE_MODULE_INST_CONTEXT", "1"),
-            ("WASM_ENABLE_SHRUNK_MEMORY", "1"),
+            // Memory costs what is used of it, so there is nothing to gain by
+            // cutting it off at the heap, which the standard does not know.
+            ("WASM_ENABLE_SHRUNK_MEMORY", "0"),
             ("WASM_ENABLE_SIMD", on(options.simd)),
             ("WASM_ENABLE_SIMDE", on(options.simd)),
             // Traps carry the wasm call stack.

@@ -35,6 +35,12 @@ arena_module_initial_pages(wasm_module_t module);
 void
 arena_hide_constructors(wasm_module_t module);
 
+/* wasm_runtime_call_wasm, also for a host function that an AOT module exports
+   again, which upstream calls with the arguments in the wrong place. */
+bool
+arena_call(wasm_exec_env_t env, wasm_function_inst_t function, uint32_t argc,
+           uint32_t argv[]);
+
 /* Copies the function indices of the call stack that the last trap left, the
    innermost first, and returns how many frames there were. */
 uint32_t

@@ -136,6 +136,24 @@ arena_module_initial_pages(wasm_module_t module)
     return UINT64_MAX;
 }
 
+bool
+arena_call(wasm_exec_env_t env, wasm_function_inst_t function, uint32_t argc,
+           uint32_t argv[])
+{
+#if WASM_ENABLE_AOT != 0
+    AOTFunctionInstance *aot = (AOTFunctionInstance *)function;
+    if (env->module_inst->module_type == Wasm_Module_AoT && aot->is_import_func
+        && aot->u.func_import->call_conv_raw) {
+        AOTImportFunc *import = aot->u.func_import;
+        wasm_exec_env_set_thread_info(env);
+        return wasm_runtime_invoke_native_raw(
+            env, import->func_ptr_linked, import->func_type, NULL,
+            import->attachment, argv, argc, argv);
+    }
+#endif
+    return wasm_runtime_call_wasm(env, function, argc, argv);
+}
+
 static uint32_t
 copy_frames(const Vector *frames, uint32_t *func_indices, uint32_t capacity)
 {

@@ -1413,6 +1413,12 @@ unsafe extern "C" {
     pub fn arena_swap_thread_exec_env(env: wasm_exec_env_t) -> wasm_exec_env_t;
     pub fn arena_module_initial_pages(module: wasm_module_t) -> u64;
     pub fn arena_hide_constructors(module: wasm_module_t);
+    pub fn arena_call(
+        env: wasm_exec_env_t,
+        function: wasm_function_inst_t,
+        argc: u32,
+        argv: *mut u32,
+    ) -> bool;
     pub fn arena_trap_frames(
         instance: wasm_module_inst_t,
         func_indices: *mut u32,
