@@ -23,7 +23,7 @@
 
 /* Bytes of wasm code above which a function is not vectorized: LLVM's search for stores that belong
  * together takes time in proportion to the square of their number, minutes for one large function. */
-#define MAX_VECTORIZED_CODE (32 * 1024)
+#define MAX_VECTORIZED_CODE (16 * 1024)
 
 /* The last line that WAMR printed: often the only reason it gives. */
 static char last_message[256];

@@ -177,7 +177,7 @@ fn every_proposal_of_the_engine_compiles() {
 #[test]
 fn a_huge_function_compiles() {
     let mut text = String::from("(module (memory 1) (func (export \"f\") (param i32)\n");
-    for i in 0..2000 {
+    for i in 0..1200 {
         text += &format!(
             "local.get 0 local.get 0 i32.load offset={} i32.const {i} i32.mul i32.store offset={}\n",
             i * 7 % 60_000,
@@ -186,9 +186,7 @@ fn a_huge_function_compiles() {
     }
     text += "))";
     for target in ["x86_64", "aarch64"] {
-        assert!(is_aot(
-            &Bench::new().compile(&text, &["--target", target, "--opt", "1"])
-        ));
+        assert!(is_aot(&Bench::new().compile(&text, &["--target", target])));
     }
 }
 
