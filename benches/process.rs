@@ -1,0 +1,184 @@
+//! Whole processes, side by side: `cargo bench --bench process [-- RUNS]`.
+//!
+//! `arena run hello.wasm` against the same C program compiled for this machine,
+//! and against other runtimes if they are installed (`wasmtime`, `node`). The
+//! programs take turns, so that whatever else the machine does meets all alike.
+
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark that cannot go on ends with a message"
+)]
+
+mod guests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Runs a WASI command in node.
+const NODE: &str = r"
+const { WASI } = require('node:wasi');
+const wasi = new WASI({ version: 'preview1' });
+WebAssembly.compile(require('node:fs').readFileSync(process.argv[1]))
+  .then(m => WebAssembly.instantiate(m, wasi.getImportObject()))
+  .then(i => wasi.start(i));";
+
+fn main() {
+    // cargo bench adds an option that is for harnesses.
+    let runs = std::env::args().skip(1).find_map(|arg| arg.parse().ok());
+    let runs = runs.unwrap_or(50);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut programs = programs(dir.path());
+    println!("hello: {runs} runs each in turn, medians");
+    for _ in 0..runs {
+        for program in &mut programs {
+            program.run();
+        }
+    }
+    let native = programs
+        .first_mut()
+        .map(Program::median)
+        .unwrap_or_default();
+    println!(
+        "{:<28} {:>9} {:>13} {:>9} {:>9}",
+        "", "wall", "- native", "x native", "peak RSS"
+    );
+    for program in &mut programs {
+        let median = program.median();
+        println!(
+            "{:<28} {:>6.2} ms {:>10.2} ms {:>9.2} {:>6.2} MB",
+            program.name,
+            ms(median),
+            ms(median) - ms(native),
+            ms(median) / ms(native),
+            program.peak_kib as f64 * 1024.0 / 1e6,
+        );
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Those that are there, the native one first.
+fn programs(dir: &Path) -> Vec<Program> {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("wasm-samples");
+    // Says what to do if it is not built.
+    guests::sample("hello");
+    let wasm = samples.join("build/hello.wasm");
+    let native = dir.join("hello");
+    let compiled = Command::new("cc")
+        .args(["-O2", "-o"])
+        .args([&native, &samples.join("c/hello.c")])
+        .status();
+    assert!(
+        compiled.is_ok_and(|status| status.success()),
+        "cc does not compile the native program"
+    );
+    let arena = PathBuf::from(env!("CARGO_BIN_EXE_arena"));
+    let mut programs = vec![
+        Program::new("native C", &native, &[]),
+        Program::new("arena run hello.wasm", &arena, &["run".as_ref(), &wasm]),
+    ];
+    if let Some(compiler) = std::env::var_os("ARENA_AOTC") {
+        let aot = dir.join("hello.aot");
+        let made = Command::new(compiler)
+            .arg(&wasm)
+            .arg("-o")
+            .arg(&aot)
+            .status();
+        assert!(
+            made.is_ok_and(|s| s.success()),
+            "ARENA_AOTC does not compile hello"
+        );
+        programs.push(Program::new(
+            "arena run hello.aot",
+            &arena,
+            &["run".as_ref(), "--trust-aot".as_ref(), &aot],
+        ));
+    }
+    let others = [
+        Program::new(
+            "wasmtime hello.wasm",
+            "wasmtime".as_ref(),
+            &["run".as_ref(), &wasm],
+        ),
+        Program::new(
+            "node hello.wasm",
+            "node".as_ref(),
+            &[
+                "--no-warnings".as_ref(),
+                "-e".as_ref(),
+                NODE.as_ref(),
+                &wasm,
+            ],
+        ),
+    ];
+    programs.extend(others.into_iter().filter(|other| other.is_installed()));
+    programs
+}
+
+struct Program {
+    name: &'static str,
+    path: PathBuf,
+    args: Vec<PathBuf>,
+    times: Vec<Duration>,
+    peak_kib: i64,
+}
+
+impl Program {
+    fn new(name: &'static str, path: &Path, args: &[&Path]) -> Program {
+        Program {
+            name,
+            path: path.to_path_buf(),
+            args: args.iter().map(|arg| arg.to_path_buf()).collect(),
+            times: Vec::new(),
+            peak_kib: 0,
+        }
+    }
+
+    fn is_installed(&self) -> bool {
+        Command::new(&self.path).arg("--version").output().is_ok()
+    }
+
+    fn run(&mut self) {
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let begin = Instant::now();
+        let (status, peak_kib) = run(&mut command).expect("the program starts");
+        self.times.push(begin.elapsed());
+        assert!(status.success(), "{}: {status}", self.name);
+        self.peak_kib = self.peak_kib.max(peak_kib);
+    }
+
+    fn median(&mut self) -> Duration {
+        self.times.sort();
+        self.times
+            .get(self.times.len() / 2)
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// Runs a process to its end; returns its peak resident memory as well, which
+/// counts from the fork, so that it is never less than that of this process.
+fn run(command: &mut Command) -> io::Result<(ExitStatus, i64)> {
+    use std::os::unix::process::ExitStatusExt;
+    let child = command.spawn()?;
+    let id = i32::try_from(child.id()).map_err(io::Error::other)?;
+    let mut status = 0;
+    // SAFETY: all zero is a valid rusage; wait4 gets two valid places to write
+    // to, and waits for our own child, for which nothing else waits.
+    let (waited, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(id, &raw mut status, 0, &raw mut usage), usage)
+    };
+    if waited != id {
+        return Err(io::Error::last_os_error());
+    }
+    Ok((ExitStatus::from_raw(status), usage.ru_maxrss))
+}
