@@ -1,0 +1,12 @@
+(module
+  (table $t (export "t") 2 externref)
+  (global $r (mut externref) (ref.null extern))
+  (func $keep (export "keep") (param externref) (result externref funcref)
+    (table.set $t (i32.const 1) (local.get 0))
+    (global.set $r (table.get $t (i32.const 1)))
+    (global.get $r)
+    (ref.func $keep))
+  (func (export "call") (param funcref)
+    (table.set $f (i32.const 0) (local.get 0))
+    (call_indirect $f (i32.const 0)))
+  (table $f 1 funcref))
