@@ -68,6 +68,19 @@ fn typed_calls_are_checked_when_they_are_made() {
 }
 
 #[test]
+fn an_export_without_a_name_is_not_a_constructor() {
+    // WAMR must not run constructors by itself, so it does not see their names.
+    let instance = instance(
+        r#"(module
+            (func (export "") (result i32) i32.const 7)
+            (func (export "__wasm_call_ctors") (export "__post_instantiate")
+                (result i64 i64 i64 i64)
+                i64.const 1 i64.const 2 i64.const 3 i64.const 4))"#,
+    );
+    assert_eq!(instance.call("", &[]).unwrap(), [Val::I32(7)]);
+}
+
+#[test]
 fn traps_have_kinds_and_leave_the_instance_usable() {
     let instance = instance(
         r#"(module
@@ -495,4 +508,37 @@ fn a_start_function_may_instantiate_another_module() {
         instance.call("spin", &[]),
         Err(CallError::Trap(_))
     ));
+}
+
+#[test]
+fn aot_recursion_leaves_stack_for_host_functions() {
+    let Some(aot) = compiled(
+        r#"(module (import "env" "host" (func $host))
+            (func $deep (export "deep") (call $host) (call $deep)))"#,
+    ) else {
+        return;
+    };
+    let engine = Engine::new().unwrap();
+    let mut imports = Imports::<()>::new();
+    imports.func("env", "host", |_: &Caller<'_, ()>| {
+        std::hint::black_box([1u8; 48 * 1024]);
+    });
+    // SAFETY: the compiler program has made it for this engine.
+    let module = unsafe { Module::load_aot(&engine, &aot, &imports) }.unwrap();
+    std::thread::Builder::new()
+        .stack_size(512 * 1024)
+        .spawn(move || {
+            let instance = Instance::new(&module, (), InstanceConfig::default()).unwrap();
+            match instance.call("deep", &[]) {
+                Err(CallError::Trap(trap)) => {
+                    assert_eq!(trap.kind(), TrapKind::StackOverflow);
+                    let frame = &trap.frames()[1];
+                    assert_eq!(frame.name.as_deref(), Some("deep"));
+                }
+                other => panic!("{other:?}"),
+            }
+        })
+        .unwrap()
+        .join()
+        .unwrap();
 }

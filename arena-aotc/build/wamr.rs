@@ -33,7 +33,7 @@ pub(crate) const DEFINITIONS: &[(&str, Option<&str>)] = &[
     ("WASM_ENABLE_CALL_INDIRECT_OVERLONG", Some("1")),
     ("WASM_ENABLE_SIMD", Some("1")),
     ("WASM_ENABLE_SHARED_MEMORY", Some("1")),
-    ("WASM_ENABLE_SHRUNK_MEMORY", Some("1")),
+    ("WASM_ENABLE_SHRUNK_MEMORY", Some("0")),
     ("WASM_ENABLE_MODULE_INST_CONTEXT", Some("1")),
     // Function names for traps, and what writes them into the output.
     ("WASM_ENABLE_CUSTOM_NAME_SECTION", Some("1")),

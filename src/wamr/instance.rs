@@ -239,6 +239,19 @@ impl<T> Instance<T> {
         let function =
             unsafe { sys::wasm_runtime_lookup_function(self.handle.as_ptr(), c_name.as_ptr()) };
         let function = NonNull::new(function).ok_or_else(none)?;
+        // The buffers of a call are as long as `ty` says, so WAMR has to mean
+        // the same function.
+        // SAFETY: the function was just looked up in the instance, alive.
+        let counts = unsafe {
+            let (function, instance) = (function.as_ptr(), self.handle.as_ptr());
+            (
+                sys::wasm_func_get_param_count(function, instance) as usize,
+                sys::wasm_func_get_result_count(function, instance) as usize,
+            )
+        };
+        if counts != (ty.params.len(), ty.results.len()) {
+            return Err(none());
+        }
         Ok((function.cast(), ty))
     }
 

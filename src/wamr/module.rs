@@ -29,6 +29,8 @@ struct Inner {
     loaded: Loaded,
     kind: ModuleKind,
     info: ModuleInfo,
+    /// The name section of an AOT file, which WAMR does not keep.
+    aot_names: Option<Box<[u8]>>,
     names: OnceLock<HashMap<u32, String>>,
 }
 
@@ -42,7 +44,7 @@ impl<T: Send + Sync + 'static> Module<T> {
         let info = ModuleInfo::of_wasm(wasm)?;
         let functions = natives::resolve(&info.imports, imports)?;
         let loaded = Loaded::new(engine, wasm, functions)?;
-        Ok(Module::new(loaded, ModuleKind::Wasm, info))
+        Ok(Module::new(loaded, ModuleKind::Wasm, info, None))
     }
 
     /// Loads an AOT file: native code that WAMR's compiler made of a module.
@@ -75,7 +77,8 @@ impl<T: Send + Sync + 'static> Module<T> {
         let loaded = Loaded::new(engine, aot, functions)?;
         let info = aot::read_info(&loaded);
         natives::resolve(&info.imports, imports)?;
-        Ok(Module::new(loaded, ModuleKind::Aot, info))
+        let names = names::aot_section(aot).map(Into::into);
+        Ok(Module::new(loaded, ModuleKind::Aot, info, names))
     }
 
     /// Loads an AOT file that the user of the program vouches for.
@@ -93,12 +96,18 @@ impl<T: Send + Sync + 'static> Module<T> {
         unsafe { Module::load_aot(engine, aot, imports) }
     }
 
-    fn new(loaded: Loaded, kind: ModuleKind, info: ModuleInfo) -> Self {
+    fn new(
+        loaded: Loaded,
+        kind: ModuleKind,
+        info: ModuleInfo,
+        aot_names: Option<Box<[u8]>>,
+    ) -> Self {
         Module {
             inner: Arc::new(Inner {
                 loaded,
                 kind,
                 info,
+                aot_names,
                 names: OnceLock::new(),
             }),
             _context: PhantomData,
@@ -162,8 +171,9 @@ impl<T> std::fmt::Debug for Module<T> {
 impl Inner {
     fn name(&self, func_index: u32) -> Option<String> {
         let names = self.names.get_or_init(|| {
-            let section = self.loaded.custom_section("name");
-            section.map(names::of_section).unwrap_or_default()
+            let in_wasm = || self.loaded.custom_section("name").map(names::of_section);
+            let in_aot = self.aot_names.as_deref().map(names::of_aot_section);
+            in_aot.or_else(in_wasm).unwrap_or_default()
         });
         names.get(&func_index).cloned().or_else(|| {
             let export = self.info.exports.iter().find(|export| {

@@ -142,8 +142,8 @@ impl<'a> Build<'a> {
         build.flag("-ffunction-sections").flag("-fdata-sections");
         build.flag_if_supported("-fno-strict-aliasing");
         if self.arch_name == "x86_64" {
-            // Without SSE4.1, simde's vectors and gcc's rounding are wrong for
-            // signed zeros and signalling NaNs.
+            // Rounding and many vector operations are single instructions from
+            // here on; AOT code is made for no less either.
             build.flag("-march=x86-64-v2");
         }
         // The assembly says nothing about the stack, which makes the linker
@@ -226,6 +226,9 @@ impl<'a> Build<'a> {
             // by software, so that no stack page is touched or protected.
             ("WASM_DISABLE_HW_BOUND_CHECK", "0"),
             ("WASM_DISABLE_STACK_HW_BOUND_CHECK", "1"),
+            // What AOT code and the interpreter leave of a thread's stack for
+            // the host function that they call last.
+            ("WASM_STACK_GUARD_SIZE", "98304"),
             ("WASM_DISABLE_WAKEUP_BLOCKING_OP", "0"),
             ("WASM_DISABLE_WRITE_GS_BASE", "0"),
         ];
@@ -266,15 +269,11 @@ impl<'a> Build<'a> {
                 "wasm_shared_memory.c",
             ],
         );
-        let interpreter = if self.options.classic_interp {
-            "wasm_interp_classic.c"
-        } else {
-            "wasm_interp_fast.c"
-        };
-        add(
-            "iwasm/interpreter",
-            &[interpreter, "wasm_loader.c", "wasm_runtime.c"],
-        );
+        add("iwasm/interpreter", &["wasm_loader.c", "wasm_runtime.c"]);
+        if self.options.classic_interp {
+            // The fast interpreter's file is in shim/.
+            add("iwasm/interpreter", &["wasm_interp_classic.c"]);
+        }
         if self.options.aot {
             add(
                 "iwasm/aot",

@@ -259,7 +259,8 @@ static const char *const run_by_wamr[] = { "__wasm_call_ctors",
 static void
 hide(char **name)
 {
-    static char hidden[] = "";
+    /* Not UTF-8, so that no export has this name and nobody asks for it. */
+    static char hidden[] = "\xff";
     for (size_t i = 0; i < sizeof(run_by_wamr) / sizeof(run_by_wamr[0]); i++)
         if (strcmp(*name, run_by_wamr[i]) == 0)
             *name = hidden;

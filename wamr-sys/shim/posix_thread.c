@@ -110,6 +110,13 @@ install_fault_handler(int signo, const struct sigaction *action,
     return result;
 }
 
+/* Upstream gives the threads that modules start 128 KiB of stack, most of which
+   is kept for host functions (WASM_STACK_GUARD_SIZE). */
+#define GUEST_THREAD_STACK (512 * 1024)
+#define pthread_attr_setstacksize(attributes, size)                        \
+    pthread_attr_setstacksize(attributes, (size) < GUEST_THREAD_STACK      \
+                                              ? GUEST_THREAD_STACK         \
+                                              : (size))
 /* The wake signal stays unblocked in the threads that modules start: outside
    of system calls it ends AOT code. */
 #define os_end_blocking_op() ((void)0)
