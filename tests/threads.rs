@@ -130,3 +130,36 @@ fn dropping_an_instance_ends_its_threads() {
         drop(instance);
     }
 }
+
+/// WAMR has one lock for all shared memories of the process; a trap must not
+/// leave it locked.
+#[test]
+fn atomic_traps_leave_other_modules_running() {
+    let text = r#"(module
+        (memory 1 2 shared)
+        (func (export "load") (drop (i32.atomic.load8_u (i32.const 65536))))
+        (func (export "store") (i64.atomic.store (i32.const 65528) (i64.const 1))
+            (i64.atomic.store (i32.const 131064) (i64.const 1)))
+        (func (export "add") (drop (i32.atomic.rmw.add (i32.const -4) (i32.const 1))))
+        (func (export "cas") (drop
+            (i64.atomic.rmw32.cmpxchg_u offset=8 (i32.const 65536) (i64.const 1) (i64.const 2))))
+        (func (export "wait") (drop
+            (memory.atomic.wait32 (i32.const 65536) (i32.const 1) (i64.const 0))))
+        (func (export "notify") (drop (memory.atomic.notify (i32.const 65536) (i32.const 1))))
+        (func (export "fine") (result i32)
+            (drop (i32.atomic.rmw8.add_u (i32.const 0) (i32.const 1)))
+            (memory.grow (i32.const 1))))"#;
+    let engine = Engine::new().unwrap();
+    let wasm = wat::parse_str(text).unwrap();
+    let module = Module::load(&engine, &wasm, &Imports::<()>::new()).unwrap();
+    for name in ["load", "store", "add", "cas", "wait", "notify"] {
+        let bad = Instance::new(&module, (), InstanceConfig::default()).unwrap();
+        assert_eq!(
+            kind(bad.call(name, &[])),
+            TrapKind::MemoryOutOfBounds,
+            "{name}"
+        );
+        let other = Instance::new(&module, (), InstanceConfig::default()).unwrap();
+        assert_eq!(other.call("fine", &[]).unwrap(), [Val::I32(1)], "{name}");
+    }
+}

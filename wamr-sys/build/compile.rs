@@ -192,6 +192,9 @@ impl<'a> Build<'a> {
             // WAMR's log and its printed call stacks: shim/host.c.
             ("BH_VPRINTF", "arena_wamr_vprintf"),
             ("WASM_HAVE_MREMAP", "1"),
+            // WAMR does not see that clang has them as well, and what takes
+            // their place locks up when shared memory grows.
+            ("CLANG_GCC_HAS_ATOMIC_BUILTIN", ""),
             ("WASM_ENABLE_INTERP", "1"),
             ("WASM_ENABLE_FAST_INTERP", on(!options.classic_interp)),
             ("WASM_ENABLE_AOT", on(options.aot)),
@@ -269,11 +272,8 @@ impl<'a> Build<'a> {
                 "wasm_shared_memory.c",
             ],
         );
+        // The interpreters' own files are in shim/.
         add("iwasm/interpreter", &["wasm_loader.c", "wasm_runtime.c"]);
-        if self.options.classic_interp {
-            // The fast interpreter's file is in shim/.
-            add("iwasm/interpreter", &["wasm_interp_classic.c"]);
-        }
         if self.options.aot {
             add(
                 "iwasm/aot",

@@ -1,5 +1,6 @@
 /*
- * WAMR's wasm_interp_fast.c with other code for some instructions on floats.
+ * WAMR's wasm_interp_fast.c with another way to lock shared memory (see
+ * atomic_access.h) and with other code for some instructions on floats.
  *
  * Upstream leaves roundings to the C library's functions. What gcc puts in
  * their place, and what Rust's compiler_builtins has under their names, keep a
@@ -113,6 +114,8 @@ BINARY(i16x8_q15mulr_sat, int16_t,
 #define simde_wasm_f64x2_nearest f64x2_nearest
 #define simde_wasm_i16x8_q15mulr_sat i16x8_q15mulr_sat
 #endif /* WASM_ENABLE_SIMDE */
+
+#include "atomic_access.h"
 
 #define ceilf quiet_ceilf
 #define floorf quiet_floorf
