@@ -33,6 +33,18 @@ pub struct AotHeader {
     pub target: String,
 }
 
+/// Checks that the file is of the version that WAMR loads.
+pub(super) fn check_version(aot: &[u8]) -> Result<(), LoadError> {
+    let version = AotHeader::read(aot)?.version;
+    // SAFETY: the function only returns a constant.
+    let wanted = unsafe { sys::wasm_runtime_get_current_package_version(sys::Wasm_Module_AoT) };
+    if version == wanted {
+        Ok(())
+    } else {
+        Err(LoadError::AotVersion { version, wanted })
+    }
+}
+
 /// Where the parts of the header are, in bytes from the file's begin.
 const VERSION: usize = 4;
 const FIRST_SECTION: usize = 8;
@@ -51,15 +63,14 @@ impl AotHeader {
             let bytes = aot.get(at..at + 4)?;
             Some(u32::from_le_bytes(bytes.try_into().ok()?))
         };
-        let cut_off = || LoadError::Wamr("the AOT file is cut off within its header".to_owned());
-        let version = number(VERSION).ok_or_else(cut_off)?;
+        let version = number(VERSION).ok_or(LoadError::CutOff)?;
         // The first section is the one about the target.
-        if number(FIRST_SECTION).ok_or_else(cut_off)? != 0 {
+        if number(FIRST_SECTION).ok_or(LoadError::CutOff)? != 0 {
             return Err(LoadError::Wamr(
                 "the AOT file does not say its target".to_owned(),
             ));
         }
-        let target = aot.get(TARGET).ok_or_else(cut_off)?;
+        let target = aot.get(TARGET).ok_or(LoadError::CutOff)?;
         let target = target.split(|b| *b == 0).next().unwrap_or_default();
         Ok(AotHeader {
             version,

@@ -29,6 +29,7 @@ impl ModuleKind {
             [b'\0', b'a', b's', b'm', version @ ..] => match version {
                 [1, 0, 0, 0, ..] => Ok(ModuleKind::Wasm),
                 [_, 0, 1, 0, ..] => Err(LoadError::Component),
+                [] | [_] | [_, _] | [_, _, _] => Err(LoadError::CutOff),
                 _ => Err(LoadError::Version),
             },
             [b'\0', b'a', b'o', b't', ..] => Ok(ModuleKind::Aot),
@@ -366,6 +367,7 @@ mod tests {
         assert_eq!(kind(b""), "the file is empty");
         assert!(kind(b"\0asm\x0d\0\x01\0").contains("component"));
         assert!(kind(b"\0asm\x02\0\0\0").contains("version"));
+        assert!(kind(b"\0asm\x01\0").contains("cut off"));
         assert!(kind(b"\x7fELF").contains("not a WebAssembly module"));
     }
 }

@@ -7,6 +7,9 @@ pub enum LoadError {
     /// There is nothing in the file.
     #[error("the file is empty")]
     Empty,
+    /// The file ends within its header.
+    #[error("the file is cut off: it ends within its header")]
+    CutOff,
     /// The file begins like nothing we know.
     #[error("the file is not a WebAssembly module: it does not begin with \\0asm or \\0aot")]
     NotAModule,
@@ -71,6 +74,16 @@ pub enum LoadError {
         "the file is AOT code, which is native and can do anything; it is loaded only when it is trusted"
     )]
     UntrustedAot,
+    /// The file was made by the compiler of another version.
+    #[error(
+        "the AOT file is of version {version}, and this runtime loads version {wanted}; compile the module again"
+    )]
+    AotVersion {
+        /// The version of the file's format.
+        version: u32,
+        /// The one that is loaded.
+        wanted: u32,
+    },
     /// This build has no loader for AOT files.
     #[error("the file is AOT code, and this runtime was built without the feature `aot`")]
     NoAot,

@@ -69,6 +69,7 @@ impl<T: Send + Sync + 'static> Module<T> {
         if !cfg!(feature = "aot") {
             return Err(LoadError::NoAot);
         }
+        aot::check_version(aot)?;
         // Which of them it imports is known only when it is loaded.
         let functions = imports
             .iter()

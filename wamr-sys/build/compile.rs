@@ -315,7 +315,13 @@ impl<'a> Build<'a> {
 }
 
 fn c_files(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |e: std::io::Error| format!("cannot read {}: {e}", dir.display());
+    let unreadable = |e: std::io::Error| {
+        format!(
+            "cannot read {}: {e}\n  \
+             If WAMR_ROOT is set, it has to name a checkout of WAMR 2.4.",
+            dir.display()
+        )
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
