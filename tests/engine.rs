@@ -542,3 +542,107 @@ fn aot_recursion_leaves_stack_for_host_functions() {
         .join()
         .unwrap();
 }
+
+#[test]
+fn tables_and_types_are_limited() {
+    let engine = Engine::new().unwrap();
+    let load = |text: &str| {
+        let wasm = wat::parse_str(text).unwrap();
+        Module::load(&engine, &wasm, &Imports::<()>::new()).unwrap_err()
+    };
+    assert!(matches!(
+        load("(module (table 400000000 funcref))"),
+        LoadError::TablesTooLarge { .. }
+    ));
+    let types: String = (0..20_001).map(|_| "(type (func))").collect();
+    assert!(matches!(
+        load(&format!("(module {types})")),
+        LoadError::TooManyTypes { .. }
+    ));
+}
+
+#[test]
+fn a_limit_below_a_page_is_a_limit() {
+    let module = module_with(
+        "(module (memory 0) (func (export \"grow\") (param i32) (result i32) (memory.grow (local.get 0))))",
+        &Imports::<()>::new(),
+    );
+    let limits = Limits {
+        memory: Some(1),
+        ..Limits::default()
+    };
+    let config = InstanceConfig {
+        limits,
+        ..InstanceConfig::default()
+    };
+    let instance = Instance::new(&module, (), config).unwrap();
+    let grow = instance.func::<i32, i32>("grow").unwrap();
+    assert_eq!(grow.call(2).unwrap(), -1);
+}
+
+#[test]
+fn references_to_functions_that_do_not_exist_are_refused() {
+    let text = r#"(module
+        (table 1 funcref)
+        (type $t (func (result i32)))
+        (func $seven (result i32) i32.const 7)
+        (elem declare func $seven)
+        (func (export "callref") (param funcref) (result i32)
+            (table.set (i32.const 0) (local.get 0))
+            (call_indirect (type $t) (i32.const 0))))"#;
+    let engine = Engine::new().unwrap();
+    let imports = Imports::<()>::new();
+    let wasm = wat::parse_str(text).unwrap();
+    let mut modules = vec![Module::load(&engine, &wasm, &imports).unwrap()];
+    if let Some(aot) = compiled(text) {
+        // SAFETY: the compiler program has made it for this engine.
+        modules.push(unsafe { Module::load_aot(&engine, &aot, &imports) }.unwrap());
+    }
+    for module in modules {
+        let instance = Instance::new(&module, (), InstanceConfig::default()).unwrap();
+        for index in [2, 1000, 0x7fff_ffff] {
+            assert!(matches!(
+                instance.call("callref", &[Val::FuncRef(Some(index))]),
+                Err(CallError::FuncRef { .. })
+            ));
+        }
+        let seven = instance.call("callref", &[Val::FuncRef(Some(0))]);
+        assert_eq!(seven.unwrap(), [Val::I32(7)]);
+    }
+}
+
+#[test]
+fn one_handle_stops_several_instances_whose_threads_may_be_gone() {
+    let Some(aot) =
+        compiled(r#"(module (func (export "nop")) (func (export "spin") (loop br 0)))"#)
+    else {
+        return;
+    };
+    let engine = Engine::new().unwrap();
+    // SAFETY: the compiler program has made it for this engine.
+    let module = unsafe { Module::load_aot(&engine, &aot, &Imports::<()>::new()) }.unwrap();
+    let stop = StopHandle::new();
+    let config = || InstanceConfig {
+        stop: stop.clone(),
+        ..InstanceConfig::default()
+    };
+    let spinning = Instance::new(&module, (), config()).unwrap();
+    let spinner = std::thread::spawn(move || spinning.call("spin", &[]).unwrap_err());
+    std::thread::sleep(Duration::from_millis(20));
+    let idle = Instance::new(&module, (), config()).unwrap();
+    let idle = std::thread::Builder::new()
+        .stack_size(64 << 20)
+        .spawn(move || {
+            idle.call("nop", &[]).unwrap();
+            idle
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+    stop.stop();
+    let CallError::Trap(trap) = spinner.join().unwrap() else {
+        panic!()
+    };
+    assert_eq!(trap.kind(), TrapKind::Stopped);
+    assert!(idle.call("nop", &[]).is_err());
+}

@@ -163,3 +163,85 @@ fn atomic_traps_leave_other_modules_running() {
         assert_eq!(other.call("fine", &[]).unwrap(), [Val::I32(1)], "{name}");
     }
 }
+
+#[test]
+fn a_thread_start_of_another_type_is_refused() {
+    let results = "i64 ".repeat(200);
+    let values = "(i64.const 0x414141414141) ".repeat(200);
+    for start in [
+        format!("(param i32 i32) (result {results}) {values}"),
+        "(param i64 i64 i64 i64)".to_owned(),
+        "(param i32)".to_owned(),
+    ] {
+        let text = format!(
+            r#"(module
+                (import "wasi" "thread-spawn" (func (param i32) (result i32)))
+                (import "env" "memory" (memory 1 1 shared))
+                (func (export "wasi_thread_start") {start}))"#
+        );
+        let engine = Engine::new().unwrap();
+        let wasm = wat::parse_str(text).unwrap();
+        let error = Module::load(&engine, &wasm, &Imports::<()>::new()).unwrap_err();
+        assert!(
+            error.to_string().contains("wasi_thread_start"),
+            "{start}: {error}"
+        );
+    }
+}
+
+#[test]
+fn start_functions_that_trap_or_start_threads_are_contained() {
+    for start in [
+        // Traps in the instances of threads, after the first one.
+        "(if (i32.atomic.rmw.add (i32.const 8) (i32.const 1)) (then unreachable))",
+        // Starts threads, each of which would start more.
+        "(drop (call $spawn (i32.const 1)))",
+        // Fills the stack in the instances of threads.
+        "(if (i32.atomic.rmw.add (i32.const 8) (i32.const 1)) (then (call $start)))",
+    ] {
+        let text = format!(
+            r#"(module
+                (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+                (import "env" "memory" (memory 1 1 shared))
+                (func $start {start})
+                (start $start)
+                (func (export "wasi_thread_start") (param i32 i32))
+                (func $deep (param i32) (result i32)
+                    (if (result i32) (local.get 0)
+                        (then (call $deep (i32.sub (local.get 0) (i32.const 1))))
+                        (else (call $spawn (i32.const 7)))))
+                (func (export "run") (result i32) (call $deep (i32.const 20))))"#
+        );
+        let engine = Engine::new().unwrap();
+        let imports = Imports::<()>::new();
+        let module = Module::load(&engine, &wat::parse_str(text).unwrap(), &imports).unwrap();
+        for _ in 0..20 {
+            // Whether it traps or not: the process goes on.
+            if let Ok(instance) = Instance::new(&module, (), InstanceConfig::default()) {
+                let _ = instance.call("run", &[]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thread_of_a_start_function_is_stopped() {
+    let wasm = wat::parse_str(
+        r#"(module
+            (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+            (memory (export "memory") 1 1 shared)
+            (func (export "wasi_thread_start") (param i32 i32) (loop (br 0)))
+            (func $start (drop (call $spawn (i32.const 5))))
+            (start $start))"#,
+    )
+    .unwrap();
+    let engine = Engine::new().unwrap();
+    let module = Module::load(&engine, &wasm, &Imports::<()>::new()).unwrap();
+    let config = InstanceConfig::default();
+    let stop = config.stop.clone();
+    let maker = std::thread::spawn(move || Instance::new(&module, (), config).map(drop));
+    std::thread::sleep(Duration::from_millis(50));
+    stop.stop();
+    // With or without an instance, but in time.
+    let _ = maker.join().unwrap();
+}

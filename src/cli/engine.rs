@@ -1,5 +1,7 @@
 //! Files into modules: which engine runs what, and what modules may import.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::wamr::{AotTrust, CLASSIC_INTERPRETER, Engine, Imports, LoadError, Module, ModuleKind};
@@ -47,27 +49,23 @@ pub(super) fn imports() -> Imports<Context> {
 
 /// Reads a file, and compiles it if it is WebAssembly text.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let bytes = std::fs::read(file).map_err(|e| {
+    let bytes = read_bounded(file).map_err(|e| {
         let status = match e.kind() {
-            std::io::ErrorKind::NotFound => Status::NotFound,
+            io::ErrorKind::NotFound => Status::NotFound,
             _ => Status::CannotLoad,
         };
         let why = match e.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
             _ => e.to_string(),
         };
-        Failure::new(status, format!("cannot read {}: {why}", file.display()))
+        Failure::of_file(status, "read", file, why)
     })?;
     if !is_text(file, &bytes) {
         return Ok(bytes);
     }
-    let failure = |why: &dyn std::fmt::Display| {
-        Failure::new(
-            Status::CannotLoad,
-            format!("cannot load {}: {why}", file.display()),
-        )
-    };
+    let failure =
+        |why: &dyn std::fmt::Display| Failure::of_file(Status::CannotLoad, "load", file, why);
     let text = std::str::from_utf8(&bytes).map_err(|_| failure(&"the text is not UTF-8"))?;
     wat::Parser::new()
         .parse_str(Some(file), text)
@@ -88,6 +86,22 @@ fn text_error(error: &wat::Error) -> String {
     }
 }
 
+/// More than any module has; a device may never end.
+const MAX_FILE: u64 = 1 << 30;
+
+fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(file)?;
+    let mut bytes = Vec::new();
+    // Room for what a file says it has; a device says nothing.
+    let size = file.metadata()?.len().min(MAX_FILE);
+    bytes.reserve_exact(usize::try_from(size).unwrap_or(0));
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::other("it is larger than 1 GiB"));
+    }
+    Ok(bytes)
+}
+
 /// Text by its name, or because it begins like it.
 fn is_text(file: &Path, bytes: &[u8]) -> bool {
     if bytes.starts_with(b"\0") {
@@ -106,12 +120,7 @@ pub(super) fn load(
     choice: EngineChoice,
     trust_aot: bool,
 ) -> Result<Module<Context>, Failure> {
-    let failure = |why: String| {
-        Failure::new(
-            Status::CannotLoad,
-            format!("cannot load {}: {why}", file.display()),
-        )
-    };
+    let failure = |why: String| Failure::of_file(Status::CannotLoad, "load", file, why);
     let kind = ModuleKind::of(bytes).map_err(|e| failure(printable(&e.to_string())))?;
     check_choice(choice, kind).map_err(failure)?;
     let engine = Engine::new().map_err(|e| failure(e.to_string()))?;

@@ -104,13 +104,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn cannot_load(file: &Path, why: &dyn std::fmt::Display) -> Failure {
-    Failure::new(
+    Failure::of_file(
         Status::CannotLoad,
-        format!(
-            "cannot load {}: {}",
-            file.display(),
-            printable(&why.to_string())
-        ),
+        "load",
+        file,
+        printable(&why.to_string()),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::wamr::{FuncType, Val, ValType};
+use crate::wamr::{FuncType, PAGE_SIZE, Val, ValType};
 
 /// `--dir HOST[::GUEST][:ro]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,14 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>()
         .map(|size| size.as_u64())
         .map_err(|_| "expected a size, for example 64MiB".to_owned())
+}
+
+/// A size for linear memory, which comes in pages.
+pub(super) fn memory_size(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes if bytes >= PAGE_SIZE => Ok(bytes),
+        _ => Err("expected at least 64KiB, which is one page of memory".to_owned()),
+    }
 }
 
 /// A size that fits a stack.
@@ -141,6 +149,8 @@ mod tests {
         assert_eq!(size("65536"), Ok(65_536));
         assert!(size("many").is_err());
         assert!(size("-1").is_err());
+        assert!(memory_size("60KiB").is_err());
+        assert_eq!(memory_size("64KiB"), Ok(65_536));
         assert!(stack_size("1").is_err());
         assert_eq!(stack_size("256KiB"), Ok(262_144));
         assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));

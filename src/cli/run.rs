@@ -55,7 +55,7 @@ pub(super) struct Args {
     trust_aot: bool,
 
     /// The most linear memory that the module may have, for example 64MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse::memory_size)]
     max_memory: Option<u64>,
 
     /// The size of the module's stack
@@ -198,10 +198,7 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
 }
 
 fn cannot_run(args: &Args, why: &str) -> Failure {
-    Failure::new(
-        Status::CannotLoad,
-        format!("cannot run {}: {why}", args.file.display()),
-    )
+    Failure::of_file(Status::CannotLoad, "run", &args.file, why)
 }
 
 /// The values for `--invoke`, checked before anything runs.

@@ -1,6 +1,7 @@
 //! Exit statuses, and how a failure is told.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit statuses of our own; a module that runs gives its own.
@@ -44,6 +45,17 @@ impl Failure {
             status,
             message: message.into(),
         }
+    }
+
+    /// Of what could not be done with a file: "cannot `verb` FILE: `why`".
+    pub(super) fn of_file(
+        status: Status,
+        verb: &str,
+        file: &Path,
+        why: impl std::fmt::Display,
+    ) -> Failure {
+        let file = printable(&file.display().to_string());
+        Failure::new(status, format!("cannot {verb} {file}: {why}"))
     }
 
     /// Prints the message; nothing is left to do if that fails.

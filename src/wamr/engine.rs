@@ -209,9 +209,19 @@ impl ThreadEnv {
     }
 }
 
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // At the thread's end, with a guard that was leaked: Rust's own signal
+        // stack is gone already, so there is nothing to go back to.
+        std::mem::forget(self.stack.take());
+    }
+}
+
 impl Drop for ThreadEnv {
     fn drop(&mut self) {
-        THREAD.with_borrow_mut(|thread| {
+        // Without effect in a thread's last moments, see above.
+        let _ = THREAD.try_with(|thread| {
+            let mut thread = thread.borrow_mut();
             thread.guards -= 1;
             if thread.guards == 0 {
                 // SAFETY: WAMR is initialised, since this guard's engine is

@@ -150,12 +150,13 @@ impl ModuleInfo {
             ModuleKind::Aot => return Err(LoadError::UntrustedAot),
         }
         features::validate(wasm)?;
-        Reader::default()
-            .read(wasm)
-            .map_err(|e| LoadError::Invalid {
-                offset: e.offset(),
-                message: e.message().to_owned(),
-            })
+        let mut reader = Reader::default();
+        let info = reader.read(wasm).map_err(|e| LoadError::Invalid {
+            offset: e.offset(),
+            message: e.message().to_owned(),
+        })?;
+        reader.check_limits()?;
+        Ok(info)
     }
 
     /// The type of the exported function `name`.
@@ -176,9 +177,17 @@ impl ModuleInfo {
     }
 }
 
+/// WAMR's loader compares each type with each other.
+const MAX_TYPES: usize = 20_000;
+
+/// Entries that the tables may begin with, together: as many as a table may
+/// have in browsers.
+const MAX_TABLE_ENTRIES: u64 = 10_000_000;
+
 /// Collects the index spaces of a module that is known to be valid.
 #[derive(Default)]
 struct Reader {
+    table_entries: u64,
     types: Vec<FuncType>,
     functions: Vec<u32>,
     memories: Vec<MemoryType>,
@@ -186,7 +195,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(mut self, wasm: &[u8]) -> wasmparser::Result<ModuleInfo> {
+    fn read(&mut self, wasm: &[u8]) -> wasmparser::Result<ModuleInfo> {
         let mut info = ModuleInfo {
             imports: Vec::new(),
             exports: Vec::new(),
@@ -213,6 +222,12 @@ impl Reader {
                 Payload::FunctionSection(section) => {
                     for ty in section {
                         self.functions.push(ty?);
+                    }
+                }
+                Payload::TableSection(section) => {
+                    for table in section {
+                        let entries = table?.ty.initial;
+                        self.table_entries = self.table_entries.saturating_add(entries);
                     }
                 }
                 Payload::MemorySection(section) => {
@@ -242,8 +257,25 @@ impl Reader {
                 _ => {}
             }
         }
-        info.memories = self.memories;
+        info.memories.clone_from(&self.memories);
         Ok(info)
+    }
+
+    /// Refuses what is valid, and too much for WAMR.
+    fn check_limits(&self) -> Result<(), LoadError> {
+        if self.types.len() > MAX_TYPES {
+            return Err(LoadError::TooManyTypes {
+                count: self.types.len(),
+                limit: MAX_TYPES,
+            });
+        }
+        if self.table_entries > MAX_TABLE_ENTRIES {
+            return Err(LoadError::TablesTooLarge {
+                entries: self.table_entries,
+                limit: MAX_TABLE_ENTRIES,
+            });
+        }
+        Ok(())
     }
 
     fn import(&mut self, ty: TypeRef) -> ExternType {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use wamr_sys as sys;
 
@@ -13,7 +13,7 @@ use super::host::HostState;
 use super::instantiate::{InstanceConfig, InstantiateError, check_initial_memory, instantiate};
 use super::memory::Memory;
 use super::module::Module;
-use super::stop::StopHandle;
+use super::stop::{Env, StopHandle};
 use super::trap::{MAX_FRAMES, Stack, Trap, TrapKind, trap_of};
 use super::value::{FuncType, Val, ValType};
 
@@ -26,6 +26,8 @@ use super::value::{FuncType, Val, ValType};
 pub struct Instance<T> {
     handle: NonNull<sys::WASMModuleInstanceCommon>,
     env: NonNull<sys::WASMExecEnv>,
+    /// What stops `env`.
+    stoppable: Arc<Env>,
     /// Boxed: WAMR holds its address as the instance's custom data.
     state: Box<HostState>,
     module: Module<T>,
@@ -54,6 +56,16 @@ pub enum CallError {
         /// The type that the caller gives it.
         wanted: String,
     },
+    /// An argument refers to a function that the module does not have.
+    #[error(
+        "the function \"{name}\" is given a reference to function {index}, which does not exist"
+    )]
+    FuncRef {
+        /// The name of the function that is called.
+        name: String,
+        /// The index that is given.
+        index: u32,
+    },
     /// The function ran and did not return.
     #[error(transparent)]
     Trap(#[from] Trap),
@@ -80,10 +92,10 @@ impl<T: Send + Sync + 'static> Instance<T> {
             stop,
             error: Mutex::new(None),
         });
-        let handle = {
-            let _running = state.stop.enter().ok_or_else(Trap::stopped)?;
-            instantiate(module, &state, &limits)?
-        };
+        if state.stop.is_stopped() {
+            return Err(Trap::stopped().into());
+        }
+        let handle = instantiate(module, &state, &limits)?;
         // SAFETY: the instance was just made.
         let env = unsafe { sys::wasm_runtime_get_exec_env_singleton(handle.as_ptr()) };
         let Some(env) = NonNull::new(env) else {
@@ -93,10 +105,11 @@ impl<T: Send + Sync + 'static> Instance<T> {
                 "the system refuses memory for the stack".to_owned(),
             ));
         };
-        state.stop.attach(env.as_ptr());
+        let stoppable = state.stop.attach(env.as_ptr(), false);
         let instance = Instance {
             handle,
             env,
+            stoppable,
             state,
             module: module.clone(),
             _not_sync: PhantomData,
@@ -170,6 +183,11 @@ impl<T> Instance<T> {
                 .to_string(),
             });
         }
+        for arg in args {
+            if let Val::FuncRef(Some(index)) = *arg {
+                self.check_function(name, index)?;
+            }
+        }
         let results: usize = ty.results.iter().map(|ty| ty.cells()).sum();
         let mut cells = Vec::new();
         for arg in args {
@@ -185,6 +203,19 @@ impl<T> Instance<T> {
             value
         });
         Ok(values.collect())
+    }
+
+    /// AOT code trusts references to functions.
+    fn check_function(&self, name: &str, index: u32) -> Result<(), CallError> {
+        // SAFETY: the module is loaded.
+        let count = unsafe { sys::arena_function_count(self.module.handle()) };
+        if index < count {
+            return Ok(());
+        }
+        Err(CallError::FuncRef {
+            name: name.to_owned(),
+            index,
+        })
     }
 
     /// Runs a WASI command to its end: calls `_start`. Returns the status
@@ -265,7 +296,11 @@ impl<T> Instance<T> {
     ) -> Result<(), Trap> {
         let _thread = ThreadEnv::enter(self.module.engine())
             .map_err(|e| Trap::new(TrapKind::OutOfMemory, e.to_string(), Stack::default()))?;
-        let _running = self.state.stop.enter().ok_or_else(Trap::stopped)?;
+        let _running = self
+            .state
+            .stop
+            .enter(&self.stoppable)
+            .ok_or_else(Trap::stopped)?;
         let given = u32::try_from(given).unwrap_or(u32::MAX);
         let env = self.env.as_ptr();
         // SAFETY: the function is one of this instance's, the cells have room

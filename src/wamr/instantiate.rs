@@ -26,8 +26,8 @@ pub struct InstanceConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most that all of its linear memory may be, in bytes, rounded down
-    /// to pages of 64 KiB; what the module says itself if `None`. A module
-    /// that begins with more is refused.
+    /// to pages of 64 KiB, but at least one; what the module says itself if
+    /// `None`. A module that begins with more is refused.
     pub memory: Option<u64>,
     /// The interpreter's operand stack in bytes, at least 16 KiB. It takes
     /// memory only as far as it is used. AOT code uses the thread's stack
@@ -99,7 +99,8 @@ impl Args {
             );
             sys::wasm_runtime_instantiation_args_set_host_managed_heap_size(raw, 0);
             if let Some(bytes) = limits.memory {
-                let pages = u32::try_from(bytes / PAGE_SIZE).unwrap_or(u32::MAX);
+                // WAMR takes 0 for no limit.
+                let pages = u32::try_from(bytes / PAGE_SIZE).unwrap_or(u32::MAX).max(1);
                 sys::wasm_runtime_instantiation_args_set_max_memory_pages(raw, pages);
             }
             let data: *const HostState = state;
@@ -124,7 +125,7 @@ unsafe extern "C" fn attach_start(stop: *mut c_void, env: sys::wasm_exec_env_t, 
     // SAFETY: as the caller says.
     let stop = unsafe { &*stop.cast_const().cast::<StopHandle>() };
     if created {
-        stop.attach(env);
+        stop.attach(env, true);
     } else {
         stop.detach(env);
     }

@@ -47,6 +47,32 @@ pub enum LoadError {
         /// The size of its constants in 32-bit words.
         cells: usize,
     },
+    /// The module has more types than can be loaded in good time.
+    #[error("the module has {count} types, and {limit} can be loaded")]
+    TooManyTypes {
+        /// How many it has.
+        count: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The module's tables are too large.
+    #[error("the module's tables begin with {entries} entries, and may have {limit}")]
+    TablesTooLarge {
+        /// How many entries they have, together.
+        entries: u64,
+        /// How many they may have.
+        limit: u64,
+    },
+    /// An export that the engine calls by itself has another type.
+    #[error("the module exports \"{name}\" as {actual}, which has to be {wanted}")]
+    ExportType {
+        /// The export's name.
+        name: String,
+        /// The type that it has.
+        actual: String,
+        /// The type that it should have.
+        wanted: String,
+    },
     /// The module wants something that nobody offers.
     #[error("the module imports \"{module}\" \"{name}\" ({wanted}), which does not exist here")]
     MissingImport {

@@ -42,7 +42,7 @@ impl<T: Send + Sync + 'static> Module<T> {
     /// When it is not valid, wants something else, or does not fit in memory.
     pub fn load(engine: &Engine, wasm: &[u8], imports: &Imports<T>) -> Result<Self, LoadError> {
         let info = ModuleInfo::of_wasm(wasm)?;
-        let functions = natives::resolve(&info.imports, imports)?;
+        let functions = natives::resolve(&info, imports)?;
         let loaded = Loaded::new(engine, wasm, functions)?;
         Ok(Module::new(loaded, ModuleKind::Wasm, info, None))
     }
@@ -77,7 +77,7 @@ impl<T: Send + Sync + 'static> Module<T> {
             .collect();
         let loaded = Loaded::new(engine, aot, functions)?;
         let info = aot::read_info(&loaded);
-        natives::resolve(&info.imports, imports)?;
+        natives::resolve(&info, imports)?;
         let names = names::aot_section(aot).map(Into::into);
         Ok(Module::new(loaded, ModuleKind::Aot, info, names))
     }
@@ -176,7 +176,8 @@ impl Inner {
             let in_aot = self.aot_names.as_deref().map(names::of_aot_section);
             in_aot.or_else(in_wasm).unwrap_or_default()
         });
-        names.get(&func_index).cloned().or_else(|| {
+        let named = names.get(&func_index).map(|name| names::plain(name));
+        named.or_else(|| {
             let export = self.info.exports.iter().find(|export| {
                 self.kind == ModuleKind::Wasm
                     && export.index == func_index

@@ -1,12 +1,34 @@
 //! Functions' names, for call stacks.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write};
 
 use wasmparser::{BinaryReader, Name, NameSectionReader};
 
-/// Without the hash that tells instances of one Rust function apart.
-fn plain(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+/// A longer name is shown as it is in the module, and cut off there.
+const MAX_NAME: usize = 1024;
+
+/// A name as people know it: demangled, without the hash that tells instances
+/// of one Rust function apart. A few bytes of a mangled name can stand for a
+/// megabyte, so the length is bounded.
+pub(super) fn plain(name: &str) -> String {
+    let mut text = Bounded(String::new());
+    if write!(text, "{:#}", rustc_demangle::demangle(name)).is_ok() {
+        return text.0;
+    }
+    name.chars().take(MAX_NAME).collect()
+}
+
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if self.0.len() + part.len() > MAX_NAME {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(part);
+        Ok(())
+    }
 }
 
 /// Reads the functions' names, by index, from the contents of a name section.
@@ -16,7 +38,7 @@ pub(super) fn of_section(contents: &[u8]) -> HashMap<u32, String> {
     for name in NameSectionReader::new(BinaryReader::new(contents, 0)).flatten() {
         if let Name::Function(functions) = name {
             for function in functions.into_iter().flatten() {
-                names.insert(function.index, plain(function.name));
+                names.insert(function.index, function.name.to_owned());
             }
         }
     }
@@ -80,7 +102,7 @@ impl AotReader<'_> {
                 let length = usize::from(u16::from_le_bytes(self.take(2)?.try_into().ok()?));
                 let name = self.take(length)?;
                 let name = name.split(|b| *b == 0).next().unwrap_or_default();
-                names.insert(index, plain(&String::from_utf8_lossy(name)));
+                names.insert(index, String::from_utf8_lossy(name).into_owned());
             }
             return Some(());
         }
@@ -120,10 +142,25 @@ mod tests {
             .unwrap();
         let names = of_section(section);
         assert_eq!(names[&0], "inner");
-        assert_eq!(names[&1], "core::panicking::panic");
+        assert_eq!(plain(&names[&1]), "core::panicking::panic");
         for length in 0..section.len() {
             of_section(&section[..length]);
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_for_a_megabyte_is_shown_as_it_is() {
+        // Each tuple has the one before it twice.
+        let mut name = "_RMC0TpE".to_owned();
+        for _ in 0..20 {
+            name = format!("_RMC0T{0}{0}E", &name[5..]);
+            if name.len() > 2_000 {
+                break;
+            }
+        }
+        assert!(plain(&name).len() <= MAX_NAME);
+        assert_eq!(plain("main"), "main");
+        assert_eq!(plain(&"x".repeat(5_000)).len(), MAX_NAME);
     }
 
     #[test]

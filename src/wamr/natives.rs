@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wamr_sys as sys;
 
 use super::host::{HostFunc, Imports, trampoline};
-use super::info::{ExternType, Import};
+use super::info::{ExternType, Import, ModuleInfo};
 use super::load_error::LoadError;
 use super::value::{FuncType, ValType};
 
@@ -16,11 +16,12 @@ pub(super) type Resolved = Vec<(String, Arc<HostFunc>)>;
 
 /// Finds what a module imports.
 pub(super) fn resolve<T: Send + Sync + 'static>(
-    wanted: &[Import],
+    info: &ModuleInfo,
     offered: &Imports<T>,
 ) -> Result<Resolved, LoadError> {
+    check_thread_start(info)?;
     let mut resolved = Vec::new();
-    for import in wanted {
+    for import in &info.imports {
         if let Some(function) = resolve_one(import, offered)? {
             resolved.push((import.module.clone(), Arc::clone(function)));
         }
@@ -58,6 +59,26 @@ fn resolve_one<'i, T: Send + Sync + 'static>(
         // WAMR makes the memory of this name itself.
         ExternType::Memory(_) if import.module == "env" && import.name == "memory" => Ok(None),
         _ => Err(missing()),
+    }
+}
+
+/// WAMR calls this export in each thread that a module starts, with buffers for
+/// the type that it should have.
+fn check_thread_start(info: &ModuleInfo) -> Result<(), LoadError> {
+    const START: &str = "wasi_thread_start";
+    let wanted = FuncType {
+        params: vec![ValType::I32, ValType::I32],
+        results: Vec::new(),
+    };
+    match info.exported_func(START) {
+        Some(ty) if *ty != wanted && info.imports.iter().any(threads_import) => {
+            Err(LoadError::ExportType {
+                name: START.to_owned(),
+                actual: ty.to_string(),
+                wanted: wanted.to_string(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ending a module from another thread.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,6 @@ pub struct StopHandle {
 #[derive(Default)]
 struct Shared {
     stopped: AtomicBool,
-    /// How many calls into the instance are on its thread's stack.
-    running: AtomicU32,
     state: Mutex<State>,
     /// Signalled at the stop.
     changed: Condvar,
@@ -38,21 +36,30 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The instance's execution environments that are alive. One is taken out
-    /// before it is destroyed, so whoever holds the lock may use all of them.
-    envs: Vec<Env>,
+    /// The execution environments that are alive, of all instances that were
+    /// given the handle. One is taken out before it is destroyed, so whoever
+    /// holds the lock may use all of them.
+    envs: Vec<Arc<Env>>,
     wakers: Vec<(u64, Waker)>,
     next_waker: u64,
 }
 
 type Waker = Box<dyn Fn() + Send>;
 
-#[derive(Clone, Copy, PartialEq)]
-struct Env(sys::wasm_exec_env_t);
+/// An execution environment, and who runs in it.
+pub(super) struct Env {
+    handle: sys::wasm_exec_env_t,
+    /// How many calls are on the thread's stack, all of one thread.
+    running: AtomicU32,
+    /// That thread's `pthread_t`; written before `running` is more than 0.
+    thread: AtomicU64,
+}
 
 // SAFETY: the pointer is used under the lock of `State` only, and only for
 // calls that may come from any thread.
 unsafe impl Send for Env {}
+// SAFETY: as above; the rest is atomic.
+unsafe impl Sync for Env {}
 
 /// The wake signal may come just before a system call or just after AOT code
 /// has called the host, so it is repeated.
@@ -75,7 +82,7 @@ impl StopHandle {
                 wake();
             }
             self.shared.changed.notify_all();
-            if !self.shared.signal(&state) {
+            if !state.signal() {
                 return;
             }
         }
@@ -133,18 +140,28 @@ impl StopHandle {
         }
     }
 
-    /// Makes `env` stoppable; stops it at once if the stop was before.
-    pub(super) fn attach(&self, env: sys::wasm_exec_env_t) {
+    /// Makes an environment stoppable; stops it at once if the stop was
+    /// before. `runs` says that the calling thread is about to run in it, and
+    /// stays there until it is detached.
+    pub(super) fn attach(&self, handle: sys::wasm_exec_env_t, runs: bool) -> Arc<Env> {
+        let env = Arc::new(Env {
+            handle,
+            running: AtomicU32::new(runs.into()),
+            thread: AtomicU64::new(this_thread()),
+        });
         let mut state = lock(&self.shared.state);
-        state.envs.push(Env(env));
+        state.envs.push(Arc::clone(&env));
         if self.is_stopped() {
-            self.shared.signal(&state);
+            state.signal();
         }
+        env
     }
 
-    /// Forgets `env`, which is about to be destroyed.
-    pub(super) fn detach(&self, env: sys::wasm_exec_env_t) {
-        lock(&self.shared.state).envs.retain(|e| *e != Env(env));
+    /// Forgets an environment, which is about to be destroyed.
+    pub(super) fn detach(&self, handle: sys::wasm_exec_env_t) {
+        lock(&self.shared.state)
+            .envs
+            .retain(|env| env.handle != handle);
     }
 
     /// Runs `clear` unless the module is stopped, with stops held off: a
@@ -156,13 +173,17 @@ impl StopHandle {
         }
     }
 
-    /// Marks the beginning of a call into the instance on this thread; `None`
-    /// if it is stopped.
-    pub(super) fn enter(&self) -> Option<Running<'_>> {
-        let running = Running(&self.shared);
+    /// Marks the beginning of a call into `env` on this thread; `None` if it is
+    /// stopped.
+    pub(super) fn enter<'a>(&'a self, env: &'a Env) -> Option<Running<'a>> {
+        env.thread.store(this_thread(), Ordering::SeqCst);
         // Before the look at `stopped`, which `stop` sets before it looks
         // here: one of the two sees the other.
-        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        env.running.fetch_add(1, Ordering::SeqCst);
+        let running = Running {
+            shared: &self.shared,
+            env,
+        };
         (!self.is_stopped()).then_some(running)
     }
 
@@ -171,7 +192,7 @@ impl StopHandle {
     pub(super) fn end_threads(&self, env: sys::wasm_exec_env_t) {
         // SAFETY: `env` is alive until it is detached, which is the caller's
         // next step, and does not run.
-        while unsafe { sys::arena_stop(env, false) } > 0 {
+        while unsafe { sys::arena_stop(env, 0) } > 0 {
             std::thread::sleep(WAKE_INTERVAL);
         }
     }
@@ -179,15 +200,23 @@ impl StopHandle {
 
 /// A call into an instance. Its thread does not leave the call while it is
 /// being signalled.
-pub(super) struct Running<'a>(&'a Shared);
+pub(super) struct Running<'a> {
+    shared: &'a Shared,
+    env: &'a Env,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
-        if self.0.stopped.load(Ordering::SeqCst) {
-            drop(lock(&self.0.state));
+        self.env.running.fetch_sub(1, Ordering::SeqCst);
+        if self.shared.stopped.load(Ordering::SeqCst) {
+            drop(lock(&self.shared.state));
         }
     }
+}
+
+fn this_thread() -> u64 {
+    // SAFETY: always possible.
+    unsafe { libc::pthread_self() }
 }
 
 impl fmt::Debug for StopHandle {
@@ -199,26 +228,35 @@ impl fmt::Debug for StopHandle {
 }
 
 impl Shared {
-    /// Tells the instance's threads to end; returns whether one may have to be
-    /// told again.
-    fn signal(&self, state: &State) -> bool {
-        let runs = self.running.load(Ordering::SeqCst) > 0;
-        for env in &state.envs {
-            // SAFETY: environments in the list are alive, since the caller
-            // holds its lock; and a call that runs cannot return before it
-            // has had that lock, see `Running`.
-            unsafe { sys::arena_stop(env.0, runs) };
-        }
-        runs
-    }
-
     fn signal_until_returned(&self) {
         loop {
             std::thread::sleep(WAKE_INTERVAL);
-            if !self.signal(&lock(&self.state)) {
+            if !lock(&self.state).signal() {
                 return;
             }
         }
+    }
+}
+
+impl State {
+    /// Tells the instances' threads to end; returns whether one may have to be
+    /// told again.
+    fn signal(&self) -> bool {
+        let mut any = false;
+        for env in &self.envs {
+            let runs = env.running.load(Ordering::SeqCst) > 0;
+            let thread = if runs {
+                env.thread.load(Ordering::SeqCst)
+            } else {
+                0
+            };
+            // SAFETY: environments in the list are alive, since the caller
+            // holds its lock; and a call that runs cannot return before it
+            // has had that lock, see `Running`, so its thread is alive.
+            unsafe { sys::arena_stop(env.handle, thread) };
+            any |= runs;
+        }
+        any
     }
 }
 

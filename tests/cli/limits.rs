@@ -33,7 +33,7 @@ fn a_module_that_begins_with_more_is_refused() {
     };
     run("1MiB").fails(126, &["6553600", "1048576", "--max-memory"]);
     run("6553599").fails(126, &["6553599"]);
-    run("0").fails(126, &["6553600"]);
+    run("0").fails(2, &["64KiB"]);
     run("6553600").prints("");
 }
 

@@ -272,7 +272,7 @@ impl<'a> Build<'a> {
                 "wasm_shared_memory.c",
             ],
         );
-        // The interpreters' own files are in shim/.
+        // The interpreters' own files, and that of wasi-threads, are in shim/.
         add("iwasm/interpreter", &["wasm_loader.c", "wasm_runtime.c"]);
         if self.options.aot {
             add(
@@ -292,10 +292,7 @@ impl<'a> Build<'a> {
         add("iwasm/common/arch", &[invoke_native]);
         add("iwasm/libraries/thread-mgr", &["thread_manager.c"]);
         if self.options.wasi_threads {
-            add(
-                "iwasm/libraries/lib-wasi-threads",
-                &["lib_wasi_threads_wrapper.c", "tid_allocator.c"],
-            );
+            add("iwasm/libraries/lib-wasi-threads", &["tid_allocator.c"]);
         }
         for dir in ["shared/mem-alloc/ems", "shared/utils"] {
             files.extend(c_files(&core.join(dir))?);

@@ -52,12 +52,16 @@ arena_trap_frames(wasm_module_inst_t instance, uint32_t *func_indices,
 /* Tells all threads of the module that runs in `env` to end with the exception
    "terminated by user". Threads that block in a system call, or run AOT code,
    which does not look for that, are sent the wake signal, which may have to be
-   repeated; the thread of `env` itself only if `env_runs`. Returns the number
-   of the module's other threads.
-   The caller guarantees that `env` is alive, and that the thread that runs in
-   it stays there meanwhile if `env_runs`. */
+   repeated. `thread` is the one that runs in `env` itself, or 0 if none does.
+   Returns the number of the module's other threads.
+   The caller guarantees that `env` is alive, and that `thread` stays there
+   meanwhile. */
 uint32_t
-arena_stop(wasm_exec_env_t env, bool env_runs);
+arena_stop(wasm_exec_env_t env, uint64_t thread);
+
+/* The number of the module's functions, imported ones and its own. */
+uint32_t
+arena_function_count(wasm_module_t module);
 
 /* Whether arena_stop was called, or another thread of the module trapped. */
 bool

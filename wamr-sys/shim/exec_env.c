@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "thread_manager.h"
 #include "wasm_runtime_common.h"
 #include "arena_wamr.h"
 
@@ -63,7 +64,12 @@ wasm_exec_env_create(struct WASMModuleInstanceCommon *instance,
 void
 wasm_exec_env_destroy(WASMExecEnv *env)
 {
-    if (hook.call)
+    if (hook.call) {
+        /* Upstream waits for the threads that the start function has started,
+           which a stop must reach meanwhile. */
+        wasm_cluster_wait_for_all_except_self(wasm_exec_env_get_cluster(env),
+                                              env);
         hook.call(hook.context, env, false);
+    }
     upstream_exec_env_destroy(env);
 }

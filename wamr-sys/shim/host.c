@@ -154,6 +154,19 @@ arena_call(wasm_exec_env_t env, wasm_function_inst_t function, uint32_t argc,
     return wasm_runtime_call_wasm(env, function, argc, argv);
 }
 
+uint32_t
+arena_function_count(wasm_module_t module)
+{
+#if WASM_ENABLE_AOT != 0
+    if (module->module_type == Wasm_Module_AoT) {
+        AOTModule *aot = (AOTModule *)module;
+        return aot->import_func_count + aot->func_count;
+    }
+#endif
+    WASMModule *wasm = (WASMModule *)module;
+    return wasm->import_function_count + wasm->function_count;
+}
+
 static uint32_t
 copy_frames(const Vector *frames, uint32_t *func_indices, uint32_t capacity)
 {
@@ -189,7 +202,7 @@ arena_trap_frames(wasm_module_inst_t instance, uint32_t *func_indices,
 /* wasm_runtime_terminate is not used: it walks the frames of a thread that
    runs on, and sleeps with the cluster's lock while a thread blocks. */
 static void
-stop_thread(WASMExecEnv *env, bool runs)
+stop_thread(WASMExecEnv *env, pthread_t thread)
 {
     WASMModuleInstance *instance = (WASMModuleInstance *)env->module_inst;
 
@@ -200,15 +213,15 @@ stop_thread(WASMExecEnv *env, bool runs)
     exception_unlock(instance);
     WASM_SUSPEND_FLAGS_FETCH_OR(env->suspend_flags,
                                 WASM_SUSPEND_FLAG_TERMINATE);
-    if (runs && env->handle
+    if (thread
         && ((WASM_SUSPEND_FLAGS_GET(env->suspend_flags)
              & WASM_SUSPEND_FLAG_BLOCKING)
             || env->module_inst->module_type == Wasm_Module_AoT))
-        pthread_kill(env->handle, wake_signal);
+        pthread_kill(thread, wake_signal);
 }
 
 uint32_t
-arena_stop(wasm_exec_env_t env, bool env_runs)
+arena_stop(wasm_exec_env_t env, uint64_t thread)
 {
     WASMCluster *cluster = wasm_exec_env_get_cluster(env);
     uint32_t others = 0;
@@ -217,8 +230,10 @@ arena_stop(wasm_exec_env_t env, bool env_runs)
     cluster->has_exception = true;
     for (WASMExecEnv *e = bh_list_first_elem(&cluster->exec_env_list); e;
          e = bh_list_elem_next(e)) {
-        /* A thread takes its exec_env from the list before it ends. */
-        stop_thread(e, e != env || env_runs);
+        /* A thread that the module has started takes its exec_env from the
+           list before it ends; who runs in the first one, only the caller
+           knows. */
+        stop_thread(e, e == env ? (pthread_t)thread : e->handle);
         others += e != env;
     }
     os_mutex_unlock(&cluster->lock);

@@ -1424,7 +1424,8 @@ unsafe extern "C" {
         func_indices: *mut u32,
         capacity: u32,
     ) -> u32;
-    pub fn arena_stop(env: wasm_exec_env_t, env_runs: bool) -> u32;
+    pub fn arena_stop(env: wasm_exec_env_t, thread: u64) -> u32;
+    pub fn arena_function_count(module: wasm_module_t) -> u32;
     pub fn arena_is_stopping(env: wasm_exec_env_t) -> bool;
     pub fn arena_begin_blocking(env: wasm_exec_env_t) -> bool;
     pub fn arena_end_blocking(env: wasm_exec_env_t);
