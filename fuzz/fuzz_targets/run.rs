@@ -48,7 +48,7 @@ fn config(input: &mut Unstructured<'_>) -> arbitrary::Result<wasm_smith::Config>
         max_globals: 10,
         max_imports: 4,
         max_memories: 1,
-        max_memory32_bytes: 2 * 1024 * 1024,
+        max_memory32_bytes: 512 * 1024,
         max_tables: input.int_in_range(1..=4)?,
         max_table_elements: 1000,
         min_funcs: 1,
