@@ -197,7 +197,7 @@ fn files_that_are_something_else() {
     ] {
         assert_eq!(load(foreign), LoadError::NotAModule, "{foreign:?}");
     }
-    assert_eq!(load(b"\0asm"), LoadError::Version);
+    assert_eq!(load(b"\0asm"), LoadError::CutOff);
     assert_eq!(load(b"\0asm\x02\0\0\0"), LoadError::Version);
     assert_eq!(load(b"\0asm\0\0\0\x01"), LoadError::Version);
     assert_eq!(load(b"\0asm\x0d\0\x01\0"), LoadError::Component);
