@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arbitrary::Unstructured;
 use arena_runtime::wamr::{
@@ -56,12 +56,12 @@ pub const IMPORTS_TEXT: &str = r#"(module
 /// How long a module may run.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Stops what is sent to it after a while.
-static STOPPER: LazyLock<Mutex<Sender<StopHandle>>> = LazyLock::new(|| {
-    let (sender, handles) = channel::<StopHandle>();
+/// Stops what is sent to it, at its time.
+static STOPPER: LazyLock<Mutex<Sender<(Instant, StopHandle)>>> = LazyLock::new(|| {
+    let (sender, handles) = channel::<(Instant, StopHandle)>();
     std::thread::spawn(move || {
-        for handle in handles {
-            std::thread::sleep(PATIENCE);
+        for (at, handle) in handles {
+            std::thread::sleep(at.saturating_duration_since(Instant::now()));
             handle.stop();
         }
     });
@@ -75,7 +75,7 @@ pub fn exercise(module: &Module<()>, input: &mut Unstructured<'_>) {
     let sent = STOPPER
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .send(stop.clone());
+        .send((Instant::now() + PATIENCE, stop.clone()));
     sent.expect("the stopper lives as long as the process");
     let config = InstanceConfig {
         limits: Limits {
