@@ -117,6 +117,16 @@ BINARY(i16x8_q15mulr_sat, int16_t,
 
 #include "atomic_access.h"
 
+/* Upstream assigns a vector to a place that may overlap the one it is read
+   from, which C leaves undefined. */
+#include "wasm_runtime_common.h"
+#undef PUT_V128_TO_ADDR
+#define PUT_V128_TO_ADDR(addr, value)              \
+    do {                                           \
+        V128 copied_v128 = (value);                \
+        memcpy((addr), &copied_v128, sizeof(V128)); \
+    } while (0)
+
 #define ceilf quiet_ceilf
 #define floorf quiet_floorf
 #define truncf quiet_truncf
