@@ -5,5 +5,11 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+pub mod config;
+pub mod guest;
+pub mod monitor;
+pub mod protocol;
+pub mod pubsub;
+pub mod runtime;
 pub mod wamr;
 pub mod wasi;

@@ -1,0 +1,1 @@
+//! The settings: one tree, from defaults, a file, the environment and flags.

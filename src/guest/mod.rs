@@ -1,0 +1,1 @@
+//! What a module may call beside WASI: channels as functions and files, signals, uuids, periods.

@@ -1,0 +1,1 @@
+//! CPU and memory of the host, the process and each module.

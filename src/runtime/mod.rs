@@ -1,0 +1,1 @@
+//! The node: registers with ARTS, and runs, watches and ends modules.
