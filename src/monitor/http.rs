@@ -206,3 +206,114 @@ async fn with_headers(mut response: Response) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Monitor;
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    /// A source whose status is large.
+    struct Large(Monitor);
+
+    impl StatusSource for Large {
+        fn sample(&self) -> Arc<Sample> {
+            self.0.latest()
+        }
+
+        fn health(&self) -> Health {
+            Health {
+                ok: true,
+                reasons: Vec::new(),
+            }
+        }
+
+        fn status(&self) -> serde_json::Value {
+            "x".repeat(LARGE).into()
+        }
+    }
+
+    /// More than the sockets' buffers hold.
+    const LARGE: usize = 16 << 20;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn server(limits: ConnectionLimits) -> HttpServer {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        HttpServer::with_limits(any, Arc::new(Large(Monitor::new())), limits).unwrap()
+    }
+
+    fn connect(server: &HttpServer, text: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        // It may be closed already.
+        let _ = stream.write_all(text);
+        stream
+    }
+
+    /// How much comes until the connection is closed.
+    fn rest(mut stream: TcpStream) -> usize {
+        let mut bytes = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut bytes) {
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+        }
+        bytes.len()
+    }
+
+    const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\n\r\n";
+    const STATUS: &[u8] = b"GET /status HTTP/1.1\r\n\r\n";
+
+    #[test]
+    fn the_oldest_connection_gives_way() {
+        let server = server(ConnectionLimits {
+            connections: 4,
+            time: HOUR,
+            request: 1024,
+        });
+        let slow: Vec<TcpStream> = (0..40)
+            .map(|number| match number {
+                5 | 30 => connect(&server, STATUS),
+                odd if odd % 2 == 1 => connect(&server, b"GET /healthz HT"),
+                _ => connect(&server, b""),
+            })
+            .collect();
+        assert!(rest(connect(&server, HEALTH)) > 0);
+        for stream in slow.into_iter().take(36) {
+            assert!(rest(stream) < LARGE);
+        }
+    }
+
+    #[test]
+    fn a_connections_time_is_bounded() {
+        let server = server(ConnectionLimits {
+            connections: 4,
+            time: Duration::from_millis(20),
+            request: 1024,
+        });
+        assert_eq!(rest(connect(&server, b"GET /healthz HT")), 0);
+        // Some of it came before it was given up.
+        let unread = connect(&server, STATUS);
+        let idle = connect(&server, b"");
+        assert_eq!(rest(idle), 0);
+        assert!(rest(unread) < LARGE);
+    }
+
+    #[test]
+    fn a_request_is_bounded() {
+        let server = server(ConnectionLimits {
+            connections: 4,
+            time: HOUR,
+            request: 1024,
+        });
+        let endless = b"GET /healthz HTTP/1.1\r\na: "
+            .iter()
+            .copied()
+            .chain(std::iter::repeat_n(b'a', 1 << 20))
+            .collect::<Vec<u8>>();
+        assert!(rest(connect(&server, &endless)) < 1024);
+        assert!(rest(connect(&server, HEALTH)) > 0);
+    }
+}
