@@ -42,6 +42,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     over: Pin<Box<Sleep>>,
     closed: oneshot::Receiver<()>,
+    /// Why it has to end.
+    ended: Option<io::ErrorKind>,
     /// Bytes that it may still send.
     left: usize,
     _permit: OwnedSemaphorePermit,
@@ -100,6 +102,7 @@ impl Listener for BoundedListener {
                 stream,
                 over: Box::pin(sleep(self.limits.time)),
                 closed,
+                ended: None,
                 left: self.limits.request,
                 _permit: permit,
             };
@@ -125,13 +128,18 @@ impl Connection {
     /// An error once the connection has to end. It registers the task to be
     /// woken for that, whatever it waits for besides.
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.over.as_mut().poll(context).is_ready() {
-            return Err(io::ErrorKind::TimedOut.into());
+        // Neither is polled again after its end.
+        if self.ended.is_none() {
+            if self.over.as_mut().poll(context).is_ready() {
+                self.ended = Some(io::ErrorKind::TimedOut);
+            } else if Pin::new(&mut self.closed).poll(context).is_ready() {
+                self.ended = Some(io::ErrorKind::ConnectionAborted);
+            }
         }
-        if Pin::new(&mut self.closed).poll(context).is_ready() {
-            return Err(io::ErrorKind::ConnectionAborted.into());
+        match self.ended {
+            Some(why) => Err(why.into()),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -148,7 +148,7 @@ impl Drop for HttpServer {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // It panics only if the source does, and says so itself.
+            // It cannot panic: a source that does ends one connection.
             let _ = thread.join();
         }
     }
@@ -214,7 +214,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
-    /// A source whose status is large.
+    /// A source whose status is large, and whose metrics are a fault.
     struct Large(Monitor);
 
     impl StatusSource for Large {
@@ -231,6 +231,10 @@ mod tests {
 
         fn status(&self) -> serde_json::Value {
             "x".repeat(LARGE).into()
+        }
+
+        fn metrics(&self, _: &mut Page) {
+            panic!("a fault of the source");
         }
     }
 
@@ -299,6 +303,14 @@ mod tests {
         let idle = connect(&server, b"");
         assert_eq!(rest(idle), 0);
         assert!(rest(unread) < LARGE);
+    }
+
+    #[test]
+    fn a_fault_of_the_source_ends_one_connection() {
+        let server = server(LIMITS);
+        let metrics = connect(&server, b"GET /metrics HTTP/1.1\r\n\r\n");
+        assert_eq!(rest(metrics), 0);
+        assert!(rest(connect(&server, HEALTH)) > 0);
     }
 
     #[test]

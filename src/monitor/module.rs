@@ -86,8 +86,8 @@ impl ModuleMonitor {
         ModuleMonitor { monitor, module }
     }
 
-    /// Has the calling thread's CPU time counted for the module. A worker
-    /// calls it first of all, and drops the guard last.
+    /// Has the calling thread's CPU time counted for the module, from here on.
+    /// A worker calls it first of all, and drops the guard last.
     pub fn enter(&self) -> ThreadGuard {
         let tid = clock::this_thread();
         let comm = self.module.guest_threads.then(|| {
@@ -123,7 +123,9 @@ impl ModuleMonitor {
     /// is over the time since it was registered.
     #[must_use]
     pub fn finish(self) -> ModuleSample {
-        self.monitor.update_guest_threads();
+        if self.module.guest_threads {
+            self.module.read_guests(self.monitor.proc());
+        }
         let mut last = self.module.sample(Instant::now(), false);
         last.cpu_percent = percent(
             Duration::from_nanos(last.cpu_nanos),
