@@ -46,9 +46,9 @@ fn own_time() -> Duration {
 
 fn add(monitor: &Monitor, number: usize, guest_threads: bool) -> ModuleMonitor {
     // What a module's counters take to read: as many atomics.
-    let counters: Arc<[AtomicU64; 8]> = Arc::default();
+    let counters: Arc<[AtomicU64; 9]> = Arc::default();
     let read = move || {
-        let [a, b, c, d, e, f, g, h] = std::array::from_fn(|at| {
+        let [a, b, c, d, e, f, g, h, i] = std::array::from_fn(|at| {
             counters
                 .get(at)
                 .map_or(0, |counter: &AtomicU64| counter.load(Ordering::Relaxed))
@@ -61,7 +61,8 @@ fn add(monitor: &Monitor, number: usize, guest_threads: bool) -> ModuleMonitor {
             messages_out: e,
             bytes_out: f,
             messages_dropped: g,
-            last_activity: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(h)),
+            bytes_dropped: h,
+            last_activity: Some(SystemTime::UNIX_EPOCH + Duration::from_millis(i)),
         }
     };
     monitor.add(ModuleProbe {

@@ -126,7 +126,7 @@ fn process(page: &mut Page, process: &ProcessSample) {
 fn modules(page: &mut Page, modules: &[ModuleSample]) {
     use Kind::{Counter, Gauge};
     type Of = fn(&ModuleSample) -> Option<Number>;
-    let families: [(&str, Kind, &str, Of); 11] = [
+    let families: [(&str, Kind, &str, Of); 12] = [
         (
             "arena_module_cpu_seconds_total",
             Counter,
@@ -186,6 +186,12 @@ fn modules(page: &mut Page, modules: &[ModuleSample]) {
             Counter,
             "Messages for the module that its mailbox had no room for.",
             |m| Some(m.counters.messages_dropped.into()),
+        ),
+        (
+            "arena_module_dropped_bytes_total",
+            Counter,
+            "Bytes of the messages that the module's mailbox had no room for.",
+            |m| Some(m.counters.bytes_dropped.into()),
         ),
         (
             "arena_module_last_activity_timestamp_seconds",

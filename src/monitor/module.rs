@@ -30,6 +30,8 @@ pub struct ModuleCounters {
     pub bytes_out: u64,
     /// Messages for it that its mailbox had no room for.
     pub messages_dropped: u64,
+    /// Bytes of their payloads.
+    pub bytes_dropped: u64,
     /// When it last did something on a channel.
     #[serde(serialize_with = "maybe_rfc3339")]
     pub last_activity: Option<SystemTime>,
