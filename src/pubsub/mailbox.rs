@@ -1,0 +1,579 @@
+//! A module's mailbox: what has come for it and was not read yet, within bounds.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::message::{Message, Subscriber};
+
+/// What happens to a message for which there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It takes the place of the oldest ones, of whatever channel.
+    #[default]
+    DropOldest,
+    /// It is dropped itself.
+    DropNewest,
+}
+
+/// How much a mailbox holds, over all of its queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MailboxLimits {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of topics and payloads.
+    pub bytes: usize,
+    /// What happens beyond that.
+    pub overflow: Overflow,
+}
+
+impl Default for MailboxLimits {
+    fn default() -> Self {
+        Self {
+            messages: 10_000,
+            bytes: 16 << 20,
+            overflow: Overflow::DropOldest,
+        }
+    }
+}
+
+/// What a mailbox has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailboxStats {
+    /// Messages that wait to be read.
+    pub messages: usize,
+    /// Their bytes.
+    pub bytes: usize,
+    /// Messages that came, those that were dropped among them.
+    pub received: u64,
+    /// Bytes of their payloads.
+    pub received_bytes: u64,
+    /// Messages that were dropped because there was no room.
+    pub dropped: u64,
+}
+
+/// Why a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// What was waited for is there.
+    Ready,
+    /// The time is over.
+    TimedOut,
+    /// The module is to stop.
+    Stopped,
+}
+
+/// The queues of a module's channels, bounded together.
+#[derive(Debug)]
+pub struct Mailbox {
+    limits: MailboxLimits,
+    state: Mutex<State>,
+    /// Signalled at arrivals and wakes, when somebody waits.
+    changed: Condvar,
+    /// Written at arrivals and wakes while armed.
+    event: OnceLock<OwnedFd>,
+    armed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queues: Vec<Slot>,
+    /// Numbers of slots that nobody has.
+    free: Vec<usize>,
+    /// Which queue each message was put into, oldest first. What was read meanwhile is still in
+    /// it, until it comes to the front or there is too much of that.
+    order: VecDeque<(u64, usize)>,
+    /// Number of the next message.
+    next: u64,
+    messages: usize,
+    bytes: usize,
+    received: u64,
+    received_bytes: u64,
+    dropped: u64,
+    /// Changes with each arrival and wake, so that no wait misses one.
+    changes: u64,
+    waiting: usize,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    open: bool,
+    messages: VecDeque<(u64, Message)>,
+    received: u64,
+    dropped: u64,
+}
+
+/// What a message takes beside topic and payload.
+const OVERHEAD: usize = 64;
+
+fn cost(message: &Message) -> usize {
+    message.size() + OVERHEAD
+}
+
+impl State {
+    fn push(&mut self, at: usize, message: &Message, limits: &MailboxLimits) -> bool {
+        let size = cost(message);
+        self.received += 1;
+        self.received_bytes += message.payload.len() as u64;
+        let Some(slot) = self.queues.get_mut(at).filter(|slot| slot.open) else {
+            return false;
+        };
+        slot.received += 1;
+        let full = self.messages >= limits.messages || self.bytes + size > limits.bytes;
+        let never_fits = limits.messages == 0 || size > limits.bytes;
+        if full && (never_fits || limits.overflow == Overflow::DropNewest) {
+            slot.dropped += 1;
+            self.dropped += 1;
+            return false;
+        }
+        while self.messages >= limits.messages || self.bytes + size > limits.bytes {
+            self.drop_oldest();
+        }
+        let number = self.next;
+        self.next += 1;
+        if let Some(slot) = self.queues.get_mut(at) {
+            slot.messages.push_back((number, message.clone()));
+        }
+        self.messages += 1;
+        self.bytes += size;
+        self.order.push_back((number, at));
+        // Twice as many as there are: at most half of the pushes pay for it.
+        if self.order.len() > 2 * self.messages + 64 {
+            let queues = &self.queues;
+            self.order.retain(|(number, at)| {
+                let first = queues.get(*at).and_then(|slot| slot.messages.front());
+                first.is_some_and(|(first, _)| first <= number)
+            });
+        }
+        true
+    }
+
+    fn pop(&mut self, at: usize) -> Option<Message> {
+        let (number, message) = self.queues.get_mut(at)?.messages.pop_front()?;
+        self.messages -= 1;
+        self.bytes -= cost(&message);
+        if self
+            .order
+            .front()
+            .is_some_and(|(first, _)| *first == number)
+        {
+            self.order.pop_front();
+        }
+        Some(message)
+    }
+
+    fn drop_oldest(&mut self) {
+        while let Some((number, at)) = self.order.pop_front() {
+            let Some(slot) = self.queues.get_mut(at) else {
+                continue;
+            };
+            if slot
+                .messages
+                .front()
+                .is_some_and(|(first, _)| *first == number)
+            {
+                slot.dropped += 1;
+                self.dropped += 1;
+                self.pop(at);
+                return;
+            }
+        }
+        // Not reached: each message has its place in `order`.
+        self.messages = 0;
+        self.bytes = 0;
+    }
+}
+
+impl Mailbox {
+    /// An empty mailbox.
+    #[must_use]
+    pub fn new(limits: MailboxLimits) -> Arc<Mailbox> {
+        Arc::new(Mailbox {
+            limits,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            event: OnceLock::new(),
+            armed: AtomicBool::new(false),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a queue in the mailbox.
+    #[must_use]
+    pub fn open(self: &Arc<Self>) -> Arc<Queue> {
+        let mut state = self.state();
+        let at = state.free.pop().unwrap_or(state.queues.len());
+        if at == state.queues.len() {
+            state.queues.push(Slot::default());
+        }
+        if let Some(slot) = state.queues.get_mut(at) {
+            slot.open = true;
+        }
+        drop(state);
+        Arc::new(Queue {
+            mailbox: Arc::clone(self),
+            at,
+        })
+    }
+
+    /// Waits until `ready`, which is asked at first and after each arrival, or until the
+    /// deadline, or until `stopped`, which is asked after each [`Mailbox::wake`] too.
+    pub fn wait(
+        &self,
+        ready: impl Fn() -> bool,
+        deadline: Option<Instant>,
+        stopped: impl Fn() -> bool,
+    ) -> Wait {
+        let mut seen = self.state().changes;
+        loop {
+            if stopped() {
+                return Wait::Stopped;
+            }
+            if ready() {
+                return Wait::Ready;
+            }
+            let mut state = self.state();
+            state.waiting += 1;
+            while state.changes == seen {
+                state = match deadline {
+                    None => self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner),
+                    Some(deadline) => {
+                        let left = deadline.saturating_duration_since(Instant::now());
+                        if left.is_zero() {
+                            state.waiting -= 1;
+                            return Wait::TimedOut;
+                        }
+                        self.changed
+                            .wait_timeout(state, left)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0
+                    }
+                };
+            }
+            state.waiting -= 1;
+            seen = state.changes;
+        }
+    }
+
+    /// Has everybody who waits look again.
+    pub fn wake(&self) {
+        let mut state = self.state();
+        state.changes += 1;
+        let waiting = state.waiting > 0;
+        drop(state);
+        self.notify(waiting);
+    }
+
+    fn notify(&self, waiting: bool) {
+        if waiting {
+            self.changed.notify_all();
+        }
+        if self.armed.swap(false, Ordering::SeqCst)
+            && let Some(event) = self.event.get()
+        {
+            // It cannot overflow: it is written once for each time that it is armed.
+            let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// A descriptor that can be read after an arrival or a wake since [`Mailbox::arm`], for
+    /// `poll(2)`.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn event(&self) -> io::Result<BorrowedFd<'_>> {
+        if let Some(event) = self.event.get() {
+            return Ok(event.as_fd());
+        }
+        let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        // Another thread of the module may have been faster.
+        Ok(self.event.get_or_init(|| made).as_fd())
+    }
+
+    /// Has the next arrival or wake make the descriptor readable. What is to be waited for must
+    /// be looked at after this, and before the wait.
+    pub fn arm(&self) {
+        if let Some(event) = self.event.get() {
+            let _ = rustix::io::read(event, &mut [0; 8]);
+        }
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    /// Takes [`Mailbox::arm`] back: writing to the descriptor costs a system call.
+    pub fn disarm(&self) {
+        self.armed.store(false, Ordering::SeqCst);
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn stats(&self) -> MailboxStats {
+        let state = self.state();
+        MailboxStats {
+            messages: state.messages,
+            bytes: state.bytes,
+            received: state.received,
+            received_bytes: state.received_bytes,
+            dropped: state.dropped,
+        }
+    }
+}
+
+/// A channel's part of a mailbox. It takes messages until [`Queue::close`], or until it is
+/// dropped.
+#[derive(Debug)]
+pub struct Queue {
+    mailbox: Arc<Mailbox>,
+    at: usize,
+}
+
+impl Queue {
+    /// Takes the next message.
+    #[must_use]
+    pub fn pop(&self) -> Option<Message> {
+        self.mailbox.state().pop(self.at)
+    }
+
+    /// Whether there is no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of messages.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let state = self.mailbox.state();
+        state
+            .queues
+            .get(self.at)
+            .map_or(0, |slot| slot.messages.len())
+    }
+
+    /// The length in bytes of the payload that comes next.
+    #[must_use]
+    pub fn next_len(&self) -> Option<usize> {
+        let state = self.mailbox.state();
+        let (_, message) = state.queues.get(self.at)?.messages.front()?;
+        Some(message.payload.len())
+    }
+
+    /// How many messages came for it, and how many of those were dropped.
+    #[must_use]
+    pub fn counted(&self) -> (u64, u64) {
+        let state = self.mailbox.state();
+        state
+            .queues
+            .get(self.at)
+            .map_or((0, 0), |slot| (slot.received, slot.dropped))
+    }
+
+    /// Drops what is in it, and takes no more.
+    pub fn close(&self) {
+        let mut state = self.mailbox.state();
+        let mut dropped = Vec::new();
+        while let Some(message) = state.pop(self.at) {
+            dropped.push(message);
+        }
+        if let Some(slot) = state.queues.get_mut(self.at) {
+            slot.open = false;
+        }
+        drop(state);
+    }
+}
+
+impl Subscriber for Queue {
+    fn deliver(&self, message: &Message) {
+        let mut state = self.mailbox.state();
+        if !state.push(self.at, message, &self.mailbox.limits) {
+            return;
+        }
+        state.changes += 1;
+        let waiting = state.waiting > 0;
+        drop(state);
+        self.mailbox.notify(waiting);
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.close();
+        let mut state = self.mailbox.state();
+        if let Some(slot) = state.queues.get_mut(self.at) {
+            *slot = Slot::default();
+        }
+        state.free.push(self.at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::super::message::Qos;
+    use super::super::topic::Topic;
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        Message::new(Topic::new("t").unwrap(), text.to_owned(), Qos::AtMostOnce)
+    }
+
+    fn texts(queue: &Queue) -> Vec<String> {
+        std::iter::from_fn(|| queue.pop())
+            .map(|message| String::from_utf8(message.payload.to_vec()).unwrap())
+            .collect()
+    }
+
+    fn mailbox(messages: usize, overflow: Overflow) -> Arc<Mailbox> {
+        Mailbox::new(MailboxLimits {
+            messages,
+            bytes: 1000,
+            overflow,
+        })
+    }
+
+    #[test]
+    fn in_order() {
+        let mailbox = mailbox(10, Overflow::DropOldest);
+        let (a, b) = (mailbox.open(), mailbox.open());
+        for text in ["1", "2", "3"] {
+            a.deliver(&message(text));
+            b.deliver(&message(text));
+        }
+        assert_eq!(a.next_len(), Some(1));
+        assert_eq!(texts(&a), ["1", "2", "3"]);
+        assert_eq!(b.len(), 3);
+        assert_eq!(mailbox.stats().messages, 3);
+        b.close();
+        assert!(b.is_empty());
+        b.deliver(&message("late"));
+        assert!(b.is_empty());
+        assert_eq!((mailbox.stats().messages, mailbox.stats().bytes), (0, 0));
+    }
+
+    #[test]
+    fn the_oldest_of_all_queues_goes_first() {
+        let mailbox = mailbox(3, Overflow::DropOldest);
+        let (a, b) = (mailbox.open(), mailbox.open());
+        a.deliver(&message("1"));
+        b.deliver(&message("2"));
+        a.deliver(&message("3"));
+        b.deliver(&message("4"));
+        b.deliver(&message("5"));
+        assert_eq!(texts(&a), ["3"]);
+        assert_eq!(texts(&b), ["4", "5"]);
+        assert_eq!(mailbox.stats().dropped, 2);
+        assert_eq!((a.counted(), b.counted()), ((2, 1), (3, 1)));
+    }
+
+    #[test]
+    fn or_the_newest() {
+        let mailbox = mailbox(2, Overflow::DropNewest);
+        let queue = mailbox.open();
+        for text in ["1", "2", "3"] {
+            queue.deliver(&message(text));
+        }
+        assert_eq!(texts(&queue), ["1", "2"]);
+        assert_eq!(mailbox.stats().dropped, 1);
+    }
+
+    #[test]
+    fn what_never_fits_drives_nothing_out() {
+        let mailbox = mailbox(10, Overflow::DropOldest);
+        let queue = mailbox.open();
+        queue.deliver(&message("small"));
+        queue.deliver(&message(&"x".repeat(1000)));
+        assert_eq!(texts(&queue), ["small"]);
+        // What fits by itself makes room for itself.
+        for _ in 0..5 {
+            queue.deliver(&message(&"y".repeat(400)));
+        }
+        assert_eq!(queue.len(), 2);
+        assert!(mailbox.stats().bytes <= 1000);
+    }
+
+    #[test]
+    fn many_queues_and_what_is_kept_of_them() {
+        let mailbox = mailbox(1000, Overflow::DropOldest);
+        let kept = mailbox.open();
+        kept.deliver(&message("kept"));
+        for _ in 0..10_000 {
+            let queue = mailbox.open();
+            queue.deliver(&message("x"));
+            assert!(queue.pop().is_some());
+        }
+        let state = mailbox.state();
+        assert!(state.queues.len() <= 2 && state.order.len() < 200);
+    }
+
+    #[test]
+    fn waits_for_messages_deadlines_and_stops() {
+        let mailbox = mailbox(10, Overflow::DropOldest);
+        let queue = mailbox.open();
+        let never = || false;
+        let soon = Some(Instant::now() + Duration::from_millis(5));
+        assert_eq!(
+            mailbox.wait(|| !queue.is_empty(), soon, never),
+            Wait::TimedOut
+        );
+        let stop = AtomicBool::new(false);
+        let stopped = || stop.load(Ordering::SeqCst);
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| mailbox.wait(|| queue.len() == 2, None, never));
+            queue.deliver(&message("1"));
+            queue.deliver(&message("2"));
+            assert_eq!(waiter.join().unwrap(), Wait::Ready);
+            let waiter = scope.spawn(|| mailbox.wait(|| queue.len() == 3, None, stopped));
+            stop.store(true, Ordering::SeqCst);
+            mailbox.wake();
+            assert_eq!(waiter.join().unwrap(), Wait::Stopped);
+        });
+    }
+
+    #[test]
+    fn the_descriptor_tells_of_arrivals_while_armed() {
+        let mailbox = mailbox(10, Overflow::DropOldest);
+        let queue = mailbox.open();
+        let readable = || {
+            let event = mailbox.event().unwrap();
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            poll(
+                &mut [PollFd::from_borrowed_fd(event, PollFlags::IN)],
+                Some(&now),
+            )
+            .unwrap()
+                == 1
+        };
+        queue.deliver(&message("1"));
+        assert!(!readable());
+        mailbox.arm();
+        assert!(!readable());
+        queue.deliver(&message("2"));
+        assert!(readable());
+        mailbox.arm();
+        assert!(!readable());
+        mailbox.wake();
+        assert!(readable());
+        mailbox.arm();
+        mailbox.disarm();
+        queue.deliver(&message("3"));
+        assert!(!readable());
+    }
+}

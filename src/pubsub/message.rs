@@ -1,0 +1,95 @@
+//! Messages, and who moves them.
+
+use bytes::Bytes;
+
+use super::topic::{Filter, Topic};
+
+/// How hard MQTT tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Qos {
+    /// 0: once or never.
+    #[default]
+    AtMostOnce,
+    /// 1: until it is acknowledged.
+    AtLeastOnce,
+}
+
+/// A message. Clones share topic and payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What it is published on.
+    pub topic: Topic,
+    /// What it says.
+    pub payload: Bytes,
+    /// How hard it is delivered.
+    pub qos: Qos,
+    /// Whether the broker keeps it for later subscribers, or has kept it.
+    pub retain: bool,
+}
+
+impl Message {
+    /// A message that is not retained.
+    #[must_use]
+    pub fn new(topic: Topic, payload: impl Into<Bytes>, qos: Qos) -> Message {
+        Message {
+            topic,
+            payload: payload.into(),
+            qos,
+            retain: false,
+        }
+    }
+
+    /// The bytes of topic and payload, by which queues are bounded.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.topic.as_str().len() + self.payload.len()
+    }
+}
+
+/// A message from the broker.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// The message.
+    pub message: Message,
+    /// Which of our subscriptions it comes for (MQTT 5); empty when the broker does not say.
+    pub subscription_ids: Vec<u32>,
+    /// The broker has sent it before and does not know whether it came.
+    pub dup: bool,
+}
+
+/// Why a message does not go to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The outbox has no room for it.
+    #[error("too much is waiting for the broker already")]
+    Full,
+    /// MQTT cannot carry it.
+    #[error("the message is larger than MQTT allows")]
+    TooLarge,
+    /// It is not to be kept for later, and there is no connection.
+    #[error("the broker is not connected")]
+    Offline,
+}
+
+/// Gets the messages of a subscription.
+pub trait Subscriber: Send + Sync {
+    /// Takes a message. Called on the publisher's or the link's thread: it must not block, must
+    /// not call the router, and must not drop a subscription.
+    fn deliver(&self, message: &Message);
+}
+
+/// The way to the broker. Nothing here blocks: what cannot be done at once is queued.
+pub trait Uplink: Send + Sync {
+    /// Publishes a message.
+    ///
+    /// # Errors
+    /// When it is not taken, and so is lost for the broker.
+    fn publish(&self, message: Message) -> Result<(), PublishError>;
+
+    /// Subscribes at the broker; `id` is the subscription's identifier in MQTT 5.
+    fn subscribe(&self, filter: Filter, qos: Qos, id: u32);
+
+    /// Ends a subscription at the broker.
+    fn unsubscribe(&self, filter: Filter);
+}
