@@ -21,19 +21,21 @@ int main(int argc, char **argv) {
     if (percent > 100)
         percent = 100;
 
-    uint64_t begin = now_ns(), next_report = begin + 1000000000u;
+    uint64_t begin = now_ns(), next_report = begin + 1000000000u, allowance = cpu_ns();
     for (uint64_t slice = begin; seconds == 0 || slice < begin + seconds * 1000000000u;) {
         // CPU time, not time: on a busy machine it takes as much of it all the same.
-        uint64_t until = cpu_ns() + SLICE * percent / 100;
-        while (cpu_ns() < until)
-            for (int i = 0; i < 1000; i++)
+        allowance += SLICE * percent / 100;
+        while (cpu_ns() < allowance)
+            for (int i = 0; i < 200; i++)
                 counter++;
         slice += SLICE;
         uint64_t now = now_ns();
-        if (now < slice)
+        if (now < slice) {
             usleep((useconds_t)((slice - now) / 1000));
-        else
-            slice = now; // late: it does not try to catch up
+        } else { // late: it does not try to catch up
+            slice = now;
+            allowance = cpu_ns();
+        }
         if (now >= next_report) {
             next_report += 1000000000u;
             say("cpu %llu wall %llu", cpu_ns(), now_ns() - begin);
