@@ -1,0 +1,229 @@
+//! The settings themselves: the one place where each is described.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::kind::Kind;
+use super::kinds::{
+    Broker, File, HttpUrl, Listen, Maybe, Name, Number, Password, Realm, Size, Text, Time, Word,
+};
+use super::maps::{Dirs, Rooms};
+use super::places;
+use super::surroundings::Surroundings;
+use super::table::{Section, Setting, settings};
+use super::types::{
+    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, Secret,
+    UndeclaredTopics,
+};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const HOUR: Duration = seconds(3600);
+
+settings! {
+    /// The runtime and how it presents itself.
+    runtime: RuntimeSettings {
+        /// The name that the runtime registers under.
+        name: String as Name = places::name,
+            default "the host's name", example "\"kitchen-pi\"", flag "name", variable "ARENA_NAME";
+        /// The realm: the first levels of all of ARTS's topics.
+        realm: String as Realm = |_| "realm".to_owned(),
+            example "\"realm\"", flag "realm", variable "ARENA_REALM";
+        /// How many modules there may be at a time; 0 is no limit.
+        /// A module that waits takes some 100 KiB beside its own memory, and a few of the
+        /// 65530 mappings that a process may have (vm.max_map_count).
+        max_modules: usize as Number<usize> = |_| 1000,
+            range 0..=100_000, example "50", flag "max-modules";
+        /// The directory of module files, for names that a request gives without a store.
+        app_dir: PathBuf as File = |around| places::app_dir(&places::state_dir(around)),
+            default "modules in the state directory", example "\"/srv/arena/modules\"",
+            flag "app-dir";
+        /// Where the runtime keeps its uuid. Each runtime needs a directory of its own.
+        state_dir: PathBuf as File = places::state_dir,
+            default "$STATE_DIRECTORY, else arena in $XDG_STATE_HOME or ~/.local/state, else /var/lib/arena",
+            example "\"/var/lib/arena\"", flag "state-dir", variable "ARENA_STATE_DIR";
+        /// Topics that a module may open beside those of its channels.
+        /// With "realm" all of the realm's except for its control topics, with "declared" none.
+        undeclared_topics: UndeclaredTopics as Word<UndeclaredTopics> = |_| UndeclaredTopics::Realm,
+            example "\"declared\"", flag "undeclared-topics";
+        /// How often to tell ARTS of CPU and memory, if ARTS does not say it; 0 is never.
+        keepalive_interval: Duration as Time = |_| seconds(5),
+            range Duration::ZERO..=seconds(86_400), example "\"60s\"";
+        /// How long to wait for an answer to a registration before the next one.
+        register_retry: Duration as Time = |_| seconds(5),
+            range millis(100)..=HOUR, example "\"10s\"";
+        /// How long a module may take to end after signal 3, before it is stopped.
+        grace_time: Duration as Time = |_| seconds(5),
+            range Duration::ZERO..=HOUR, example "\"2s\"";
+        /// How often CPU and memory are looked at.
+        monitor_interval: Duration as Time = |_| seconds(1),
+            range millis(100)..=HOUR, example "\"10s\"";
+        /// Serve /metrics, /healthz and /status on this address.
+        /// There is no password: anybody who reaches the address can read them.
+        http: Option<SocketAddr> as Maybe<Listen> = |_| None,
+            example "\"127.0.0.1:9464\"", flag "http";
+    }
+
+    /// The MQTT broker and how to connect to it.
+    broker: BrokerSettings {
+        /// The broker: mqtt://HOST[:PORT], mqtts:// (TLS), ws:// or wss:// (WebSocket).
+        url: BrokerAddress as Broker = |_| BrokerAddress::local(),
+            example "\"mqtts://broker.example:8883\"", flag "broker", variable "ARENA_BROKER";
+        /// The MQTT client id. No two clients of a broker may have the same.
+        client_id: Option<String> as Maybe<Name> = |_| None,
+            default "made from the runtime's uuid", example "\"kitchen-pi\"", flag "client-id";
+        /// The user to log in as.
+        user: Option<String> as Maybe<Text> = |_| None,
+            example "\"kitchen\"", flag "user";
+        /// The user's password. Better kept in a file: see password_file.
+        password: Option<Secret> as Maybe<Password> = |_| None,
+            example "\"correct horse\"";
+        /// A file that holds the password in its first line.
+        password_file: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/password\"", flag "password-file";
+        /// A file that holds a token (JWT) to use as the password.
+        /// It is read again for each connection, so it can be renewed while the runtime runs.
+        token_file: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/run/arena/token\"", flag "token-file";
+        /// The certificates (PEM) to trust in place of the system's.
+        ca: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/ca.pem\"", flag "ca";
+        /// The client's certificate (PEM), where the broker asks for one.
+        cert: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/client.pem\"", flag "cert";
+        /// The key (PEM) of the client's certificate.
+        key: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/client.key\"", flag "key";
+        /// The version of MQTT: 3 (3.1.1) or 5.
+        mqtt_version: MqttVersion as Word<MqttVersion> = |_| MqttVersion::V3,
+            example "5", flag "mqtt-version";
+        /// How long the connection may be silent. A broker that hangs is noticed by this.
+        keep_alive: Duration as Time = |_| seconds(10),
+            range seconds(1)..=seconds(65_535), example "\"30s\"";
+        /// How long connecting may take.
+        connect_timeout: Duration as Time = |_| seconds(5),
+            range millis(100)..=seconds(600), example "\"20s\"";
+        /// How many bytes of messages may wait for the broker. More are refused and counted.
+        outbox: usize as Size<usize> = |_| 64 << 20,
+            range 65_536..=2 << 30, example "\"256MiB\"";
+        /// The QoS of modules' channels that do not say it: 0 or 1.
+        qos: u8 as Number<u8> = |_| 1,
+            range 0..=1, example "0";
+    }
+
+    /// What a module may have.
+    limits: LimitSettings {
+        /// The most linear memory of a module. Requests can ask for less.
+        module_memory: u64 as Size<u64> = |_| 256 << 20,
+            range 65_536..=4 << 30, example "\"64MiB\"";
+        /// The largest module file.
+        module_size: u64 as Size<u64> = |_| 64 << 20,
+            range 1024..=1 << 30, example "\"8MiB\"";
+        /// A module's stack.
+        stack_size: u32 as Size<u32> = |_| 1 << 20,
+            range 16_384..=1 << 30, example "\"256KiB\"";
+        /// How many channels a module may have open.
+        channels: usize as Number<usize> = |_| 1000,
+            range 1..=100_000, example "100";
+        /// How many messages may wait for a module.
+        mailbox_messages: usize as Number<usize> = |_| 10_000,
+            range 1..=100_000_000, example "1000";
+        /// How many bytes of messages may wait for a module. A larger message never reaches one.
+        mailbox_bytes: usize as Size<usize> = |_| 16 << 20,
+            range 1024..=2 << 30, example "\"1MiB\"";
+        /// What is dropped when more wait: "drop-oldest" or "drop-newest". It is counted.
+        mailbox_overflow: MailboxOverflow as Word<MailboxOverflow> = |_| MailboxOverflow::DropOldest,
+            example "\"drop-newest\"";
+        /// The largest message that a module may publish.
+        message_size: usize as Size<usize> = |_| 16 << 20,
+            range 1..=268_000_000, example "\"1MiB\"";
+        /// How many bytes of input may wait for a module to read them.
+        stdin_bytes: usize as Size<usize> = |_| 1 << 20,
+            range 1024..=1 << 30, example "\"64KiB\"";
+        /// How many bytes of output a second are published of a module; 0 is no limit.
+        /// What goes beyond it is dropped by the line, and counted.
+        output_rate: u64 as Size<u64> = |_| 1 << 20,
+            range 0..=1 << 40, example "\"64KiB\"";
+        /// How long it may take to fetch, check and load a module.
+        load_timeout: Duration as Time = |_| seconds(30),
+            range millis(100)..=HOUR, example "\"2m\"";
+    }
+
+    /// An HTTP server that has module files: URL/users/NAME/FILENAME.
+    store: StoreSettings {
+        /// Where the files are. Without it, they come from app_dir or from the request itself.
+        url: Option<Url> as Maybe<HttpUrl> = |_| None,
+            example "\"https://arena.example/store\"", flag "store";
+        /// Where files are kept that were downloaded.
+        cache_dir: PathBuf as File = places::cache_dir,
+            default "$CACHE_DIRECTORY, else arena in $XDG_CACHE_HOME or ~/.cache, else /var/cache/arena",
+            example "\"/var/cache/arena\"", flag "cache-dir";
+        /// How large that directory may be. What was not used for longest goes first.
+        cache_size: u64 as Size<u64> = |_| 1 << 30,
+            range 0..=1 << 50, example "\"100MiB\"";
+        /// How long a download may take.
+        timeout: Duration as Time = |_| seconds(20),
+            range millis(100)..=HOUR, example "\"1m\"";
+    }
+
+    /// Modules that are to be started again when they crash.
+    restart: RestartSettings {
+        /// How long to wait before the first new start. The time doubles from crash to crash.
+        backoff_min: Duration as Time = |_| seconds(1),
+            range millis(10)..=HOUR, example "\"500ms\"";
+        /// The longest that is waited. After a run that was longer, the time begins anew.
+        backoff_max: Duration as Time = |_| seconds(60),
+            range millis(10)..=seconds(86_400), example "\"10m\"";
+    }
+
+    /// What the runtime writes to stderr.
+    log: LogSettings {
+        /// The least serious messages to write: "error", "warn", "info", "debug", "trace", "off".
+        level: LogLevel as Word<LogLevel> = |_| LogLevel::Info,
+            example "\"debug\"", flag "log-level";
+        /// "text" for people, or "json" with one object a line.
+        format: LogFormat as Word<LogFormat> = |_| LogFormat::Text,
+            example "\"json\"", flag "log-format";
+        /// Levels of single rooms, the parts of the program. As a variable: "pubsub=debug,guest=warn".
+        /// The rooms are cli, config, guest, monitor, protocol, pubsub, runtime, wamr and wasi.
+        rooms: BTreeMap<String, LogLevel> as Rooms = |_| BTreeMap::new(),
+            example "{ pubsub = \"debug\", guest = \"warn\" }";
+    }
+
+    top {
+        /// Directories of the host that every module may use, by the path that modules see.
+        /// As a variable: "/srv/data::/data:ro", several separated by commas.
+        dirs: BTreeMap<String, GrantedDir> as Dirs = |_| BTreeMap::new(),
+            example "{ \"/data\" = { host = \"/srv/data\", read_only = true } }", flags "dir";
+    }
+}
+
+impl Default for Settings {
+    /// Those of a host without a name, in an empty environment.
+    fn default() -> Settings {
+        Settings::defaults(&Surroundings::default())
+    }
+}
+
+impl BrokerSettings {
+    /// The password, from `password` or the first line of `password_file`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no text.
+    pub fn password(&self) -> std::io::Result<Option<Secret>> {
+        match &self.password_file {
+            None => Ok(self.password.clone()),
+            Some(file) => super::file::first_line(file).map(|line| Some(Secret::new(line))),
+        }
+    }
+}
