@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rustix::event::{EventfdFlags, eventfd};
+use bytes::Bytes;
 
+use super::arrivals::{Arrivals, Seen, Watch};
 use super::message::{Message, Subscriber};
 
 /// What happens to a message for which there is no room.
@@ -55,6 +54,8 @@ pub struct MailboxStats {
     pub received_bytes: u64,
     /// Messages that were dropped because there was no room.
     pub dropped: u64,
+    /// Bytes of their payloads.
+    pub dropped_bytes: u64,
 }
 
 /// Why a wait is over.
@@ -73,11 +74,8 @@ pub enum Wait {
 pub struct Mailbox {
     limits: MailboxLimits,
     state: Mutex<State>,
-    /// Signalled at arrivals and wakes, when somebody waits.
-    changed: Condvar,
-    /// Written at arrivals and wakes while armed.
-    event: OnceLock<OwnedFd>,
-    armed: AtomicBool,
+    /// Announced at arrivals and wakes.
+    arrivals: Arrivals,
 }
 
 #[derive(Debug, Default)]
@@ -95,17 +93,23 @@ struct State {
     received: u64,
     received_bytes: u64,
     dropped: u64,
-    /// Changes with each arrival and wake, so that no wait misses one.
-    changes: u64,
-    waiting: usize,
+    dropped_bytes: u64,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     open: bool,
     messages: VecDeque<(u64, Message)>,
+    /// What is left of a message that was read in part, and what it costs until it is read.
+    rest: Option<(Bytes, usize)>,
     received: u64,
     dropped: u64,
+}
+
+impl Slot {
+    fn len(&self) -> usize {
+        self.messages.len() + usize::from(self.rest.is_some())
+    }
 }
 
 /// What a message takes beside topic and payload.
@@ -124,15 +128,12 @@ impl State {
             return false;
         };
         slot.received += 1;
-        let full = self.messages >= limits.messages || self.bytes + size > limits.bytes;
         let never_fits = limits.messages == 0 || size > limits.bytes;
-        if full && (never_fits || limits.overflow == Overflow::DropNewest) {
-            slot.dropped += 1;
-            self.dropped += 1;
-            return false;
-        }
         while self.messages >= limits.messages || self.bytes + size > limits.bytes {
-            self.drop_oldest();
+            if never_fits || limits.overflow == Overflow::DropNewest || !self.drop_oldest() {
+                self.count_dropped(at, message);
+                return false;
+            }
         }
         let number = self.next;
         self.next += 1;
@@ -153,10 +154,9 @@ impl State {
         true
     }
 
-    fn pop(&mut self, at: usize) -> Option<Message> {
+    /// Takes the next message out; what it costs is still counted.
+    fn take(&mut self, at: usize) -> Option<Message> {
         let (number, message) = self.queues.get_mut(at)?.messages.pop_front()?;
-        self.messages -= 1;
-        self.bytes -= cost(&message);
         if self
             .order
             .front()
@@ -167,25 +167,58 @@ impl State {
         Some(message)
     }
 
-    fn drop_oldest(&mut self) {
+    fn release(&mut self, cost: usize) {
+        self.messages -= 1;
+        self.bytes -= cost;
+    }
+
+    fn pop(&mut self, at: usize) -> Option<Message> {
+        let message = self.take(at)?;
+        self.release(cost(&message));
+        Some(message)
+    }
+
+    fn read(&mut self, at: usize, max: usize) -> Option<Bytes> {
+        let slot = self.queues.get_mut(at)?;
+        let (mut payload, cost) = match slot.rest.take() {
+            Some(rest) => rest,
+            None => {
+                let message = self.take(at)?;
+                let cost = cost(&message);
+                (message.payload, cost)
+            }
+        };
+        if payload.len() <= max {
+            self.release(cost);
+            return Some(payload);
+        }
+        let part = payload.split_to(max);
+        if let Some(slot) = self.queues.get_mut(at) {
+            slot.rest = Some((payload, cost));
+        }
+        Some(part)
+    }
+
+    /// Drops the oldest message; false if there is none. One that is being read stays.
+    fn drop_oldest(&mut self) -> bool {
         while let Some((number, at)) = self.order.pop_front() {
-            let Some(slot) = self.queues.get_mut(at) else {
-                continue;
-            };
-            if slot
-                .messages
-                .front()
-                .is_some_and(|(first, _)| *first == number)
+            let first = self.queues.get(at).and_then(|slot| slot.messages.front());
+            if first.is_some_and(|(first, _)| *first == number)
+                && let Some(message) = self.pop(at)
             {
-                slot.dropped += 1;
-                self.dropped += 1;
-                self.pop(at);
-                return;
+                self.count_dropped(at, &message);
+                return true;
             }
         }
-        // Not reached: each message has its place in `order`.
-        self.messages = 0;
-        self.bytes = 0;
+        false
+    }
+
+    fn count_dropped(&mut self, at: usize, message: &Message) {
+        self.dropped += 1;
+        self.dropped_bytes += message.payload.len() as u64;
+        if let Some(slot) = self.queues.get_mut(at) {
+            slot.dropped += 1;
+        }
     }
 }
 
@@ -196,9 +229,7 @@ impl Mailbox {
         Arc::new(Mailbox {
             limits,
             state: Mutex::default(),
-            changed: Condvar::new(),
-            event: OnceLock::new(),
-            armed: AtomicBool::new(false),
+            arrivals: Arrivals::default(),
         })
     }
 
@@ -225,6 +256,21 @@ impl Mailbox {
         })
     }
 
+    /// What has come so far, for [`Mailbox::sleep`].
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.arrivals.now()
+    }
+
+    /// Sleeps until there is an arrival or a wake that was not `seen`, or until the deadline. It
+    /// is one system call, which a signal interrupts, and may return early.
+    ///
+    /// # Errors
+    /// `TimedOut` at the deadline, `Interrupted` after a signal.
+    pub fn sleep(&self, seen: Seen, deadline: Option<Instant>) -> io::Result<()> {
+        self.arrivals.sleep(seen, deadline)
+    }
+
     /// Waits until `ready`, which is asked at first and after each arrival, or until the
     /// deadline, or until `stopped`, which is asked after each [`Mailbox::wake`] too.
     pub fn wait(
@@ -233,87 +279,32 @@ impl Mailbox {
         deadline: Option<Instant>,
         stopped: impl Fn() -> bool,
     ) -> Wait {
-        let mut seen = self.state().changes;
         loop {
+            let seen = self.seen();
             if stopped() {
                 return Wait::Stopped;
             }
             if ready() {
                 return Wait::Ready;
             }
-            let mut state = self.state();
-            state.waiting += 1;
-            while state.changes == seen {
-                state = match deadline {
-                    None => self
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner),
-                    Some(deadline) => {
-                        let left = deadline.saturating_duration_since(Instant::now());
-                        if left.is_zero() {
-                            state.waiting -= 1;
-                            return Wait::TimedOut;
-                        }
-                        self.changed
-                            .wait_timeout(state, left)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0
-                    }
-                };
+            match self.sleep(seen, deadline) {
+                Err(err) if err.kind() == io::ErrorKind::TimedOut => return Wait::TimedOut,
+                _ => {}
             }
-            state.waiting -= 1;
-            seen = state.changes;
         }
     }
 
     /// Has everybody who waits look again.
     pub fn wake(&self) {
-        let mut state = self.state();
-        state.changes += 1;
-        let waiting = state.waiting > 0;
-        drop(state);
-        self.notify(waiting);
+        self.arrivals.announce();
     }
 
-    fn notify(&self, waiting: bool) {
-        if waiting {
-            self.changed.notify_all();
-        }
-        if self.armed.swap(false, Ordering::SeqCst)
-            && let Some(event) = self.event.get()
-        {
-            // It cannot overflow: it is written once for each time that it is armed.
-            let _ = rustix::io::write(event, &1u64.to_ne_bytes());
-        }
-    }
-
-    /// A descriptor that can be read after an arrival or a wake since [`Mailbox::arm`], for
-    /// `poll(2)`.
+    /// Watches with a descriptor of its own, for `poll(2)`.
     ///
     /// # Errors
     /// When the process has no descriptors left.
-    pub fn event(&self) -> io::Result<BorrowedFd<'_>> {
-        if let Some(event) = self.event.get() {
-            return Ok(event.as_fd());
-        }
-        let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        // Another thread of the module may have been faster.
-        Ok(self.event.get_or_init(|| made).as_fd())
-    }
-
-    /// Has the next arrival or wake make the descriptor readable. What is to be waited for must
-    /// be looked at after this, and before the wait.
-    pub fn arm(&self) {
-        if let Some(event) = self.event.get() {
-            let _ = rustix::io::read(event, &mut [0; 8]);
-        }
-        self.armed.store(true, Ordering::SeqCst);
-    }
-
-    /// Takes [`Mailbox::arm`] back: writing to the descriptor costs a system call.
-    pub fn disarm(&self) {
-        self.armed.store(false, Ordering::SeqCst);
+    pub fn watch(&self) -> io::Result<Watch<'_>> {
+        self.arrivals.watch()
     }
 
     /// What it has counted.
@@ -326,6 +317,7 @@ impl Mailbox {
             received: state.received,
             received_bytes: state.received_bytes,
             dropped: state.dropped,
+            dropped_bytes: state.dropped_bytes,
         }
     }
 }
@@ -339,10 +331,17 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Takes the next message.
+    /// Takes the next message that nothing was read of.
     #[must_use]
     pub fn pop(&self) -> Option<Message> {
         self.mailbox.state().pop(self.at)
+    }
+
+    /// Takes at most `max` bytes of the next message. The rest of it comes first in the next
+    /// calls, and keeps its place in the mailbox until then.
+    #[must_use]
+    pub fn read(&self, max: usize) -> Option<Bytes> {
+        self.mailbox.state().read(self.at, max)
     }
 
     /// Whether there is no message.
@@ -355,18 +354,18 @@ impl Queue {
     #[must_use]
     pub fn len(&self) -> usize {
         let state = self.mailbox.state();
-        state
-            .queues
-            .get(self.at)
-            .map_or(0, |slot| slot.messages.len())
+        state.queues.get(self.at).map_or(0, Slot::len)
     }
 
     /// The length in bytes of the payload that comes next.
     #[must_use]
     pub fn next_len(&self) -> Option<usize> {
         let state = self.mailbox.state();
-        let (_, message) = state.queues.get(self.at)?.messages.front()?;
-        Some(message.payload.len())
+        let slot = state.queues.get(self.at)?;
+        match &slot.rest {
+            Some((rest, _)) => Some(rest.len()),
+            None => slot.messages.front().map(|(_, first)| first.payload.len()),
+        }
     }
 
     /// How many messages came for it, and how many of those were dropped.
@@ -386,8 +385,13 @@ impl Queue {
         while let Some(message) = state.pop(self.at) {
             dropped.push(message);
         }
+        let mut rest = None;
         if let Some(slot) = state.queues.get_mut(self.at) {
             slot.open = false;
+            rest = slot.rest.take();
+        }
+        if let Some((_, cost)) = rest {
+            state.release(cost);
         }
         drop(state);
     }
@@ -396,13 +400,11 @@ impl Queue {
 impl Subscriber for Queue {
     fn deliver(&self, message: &Message) {
         let mut state = self.mailbox.state();
-        if !state.push(self.at, message, &self.mailbox.limits) {
-            return;
-        }
-        state.changes += 1;
-        let waiting = state.waiting > 0;
+        let taken = state.push(self.at, message, &self.mailbox.limits);
         drop(state);
-        self.mailbox.notify(waiting);
+        if taken {
+            self.mailbox.arrivals.announce();
+        }
     }
 }
 
@@ -419,6 +421,7 @@ impl Drop for Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
     use std::time::Duration;
 
@@ -545,35 +548,57 @@ mod tests {
     }
 
     #[test]
-    fn the_descriptor_tells_of_arrivals_while_armed() {
+    fn a_message_in_parts() {
+        let mailbox = mailbox(2, Overflow::DropOldest);
+        let queue = mailbox.open();
+        queue.deliver(&message("12345"));
+        queue.deliver(&message("678"));
+        assert_eq!(queue.read(0).as_deref(), Some(b"".as_slice()));
+        assert_eq!(queue.read(2).as_deref(), Some(b"12".as_slice()));
+        assert_eq!((queue.next_len(), queue.len()), (Some(3), 2));
+        // What is being read is not the oldest one that goes.
+        queue.deliver(&message("9"));
+        assert_eq!(mailbox.stats().dropped_bytes, 3);
+        assert_eq!(queue.read(9).as_deref(), Some(b"345".as_slice()));
+        assert_eq!(queue.read(1).as_deref(), Some(b"9".as_slice()));
+        assert_eq!(queue.read(1), None);
+        assert_eq!((mailbox.stats().messages, mailbox.stats().bytes), (0, 0));
+    }
+
+    #[test]
+    fn parts_count_until_they_are_read_or_closed() {
+        let mailbox = mailbox(2, Overflow::DropOldest);
+        let (a, b) = (mailbox.open(), mailbox.open());
+        for queue in [&a, &b] {
+            queue.deliver(&message("12345"));
+            assert!(queue.read(1).is_some());
+        }
+        a.deliver(&message("no room"));
+        assert_eq!((a.len(), mailbox.stats().dropped), (1, 1));
+        a.close();
+        b.deliver(&message("room"));
+        assert_eq!((a.len(), b.len(), mailbox.stats().dropped), (0, 2, 1));
+    }
+
+    #[test]
+    fn a_watch_tells_of_arrivals() {
         let mailbox = mailbox(10, Overflow::DropOldest);
         let queue = mailbox.open();
+        let watch = mailbox.watch().unwrap();
         let readable = || {
-            let event = mailbox.event().unwrap();
             let now = Timespec {
                 tv_sec: 0,
                 tv_nsec: 0,
             };
-            poll(
-                &mut [PollFd::from_borrowed_fd(event, PollFlags::IN)],
-                Some(&now),
-            )
-            .unwrap()
-                == 1
+            let fd = PollFd::new(&watch, PollFlags::IN);
+            poll(&mut [fd], Some(&now)).unwrap() == 1
         };
+        assert!(!readable());
         queue.deliver(&message("1"));
-        assert!(!readable());
-        mailbox.arm();
-        assert!(!readable());
-        queue.deliver(&message("2"));
         assert!(readable());
-        mailbox.arm();
+        watch.clear();
         assert!(!readable());
         mailbox.wake();
         assert!(readable());
-        mailbox.arm();
-        mailbox.disarm();
-        queue.deliver(&message("3"));
-        assert!(!readable());
     }
 }

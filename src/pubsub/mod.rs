@@ -11,6 +11,7 @@
 //! - Whoever subscribes must not block. A module has a [`Mailbox`]: bounded, counted, with a
 //!   [`Queue`] for each channel. Payloads are shared, not copied.
 
+mod arrivals;
 mod echo;
 mod mailbox;
 mod message;
@@ -19,6 +20,7 @@ mod topic;
 mod trie;
 mod upstream;
 
+pub use arrivals::{Seen, Watch};
 pub use mailbox::{Mailbox, MailboxLimits, MailboxStats, Overflow, Queue, Wait};
 pub use message::{Inbound, Message, PublishError, Qos, Subscriber, Uplink};
 pub use router::{Router, Subscription};
