@@ -6,6 +6,9 @@
 //! message of that topic and payload is dropped for it. If somebody else sends the very same at
 //! the same time, it does not matter which of the two is dropped.
 //!
+//! It comes back with the quality of one of our subscriptions, or a lower one that the broker has
+//! granted: a note of another quality will do where there is none of the same.
+//!
 //! A note can outlive its echo: a broker may drop messages of quality 0 for a client that is
 //! slow. Topics keep their order, so a match discards the older notes of its topic too, and
 //! notes expire.
@@ -29,6 +32,8 @@ pub(super) struct Echoes {
     hasher: RandomState,
     /// By topic, what must not be taken for a second message: see [`Echoes::is_copy`].
     copies: HashMap<u64, Copies>,
+    /// When what has expired was last looked for.
+    cleaned: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +51,9 @@ struct Copies {
 
 /// Copies of a message follow each other directly.
 const COPIES_WITHIN: Duration = Duration::from_secs(1);
+
+/// Topics on which copies are looked for at a time.
+const MAX_COPIES: usize = 1 << 17;
 
 impl Echoes {
     /// A message was sent that will come back with this quality.
@@ -70,18 +78,33 @@ impl Echoes {
         if self.total == 0 {
             return false;
         }
-        let key = (self.hasher.hash_one(message.topic.as_str()), message.qos);
+        let topic = self.hasher.hash_one(message.topic.as_str());
+        let other = match message.qos {
+            Qos::AtMostOnce => Qos::AtLeastOnce,
+            Qos::AtLeastOnce => Qos::AtMostOnce,
+        };
+        let (same, other) = ((topic, message.qos), (topic, other));
+        if !self.notes.contains_key(&same) && !self.notes.contains_key(&other) {
+            return false;
+        }
+        let payload = self.hasher.hash_one(&message.payload);
+        self.take(same, payload, true, now) || self.take(other, payload, false, now)
+    }
+
+    /// Takes a note, and those before it where they have the same order as messages.
+    fn take(&mut self, key: (u64, Qos), payload: u64, ordered: bool, now: Instant) -> bool {
         let Some(notes) = self.notes.get_mut(&key) else {
             return false;
         };
-        let payload = self.hasher.hash_one(&message.payload);
         let before = notes.len();
         while notes.front().is_some_and(|note| is_over(note, now)) {
             notes.pop_front();
         }
         let found = notes.iter().position(|note| note.payload == payload);
-        if let Some(at) = found {
-            notes.drain(..=at);
+        match found {
+            Some(at) if ordered => drop(notes.drain(..=at)),
+            Some(at) => drop(notes.remove(at)),
+            None => {}
         }
         self.total -= before - notes.len();
         if notes.is_empty() {
@@ -107,9 +130,11 @@ impl Echoes {
             copies.left -= 1;
             return true;
         }
-        if self.copies.len() > 10_000 {
-            self.copies
-                .retain(|_, copies| now.saturating_duration_since(copies.at) < COPIES_WITHIN);
+        if self.copies.len() >= MAX_COPIES {
+            self.forget_expired(now);
+        }
+        if self.copies.len() >= MAX_COPIES {
+            return false;
         }
         let copies = Copies {
             payload,
@@ -127,7 +152,15 @@ impl Echoes {
         self.total = 0;
     }
 
+    /// Not more often than it takes to be worth it: it looks at everything.
     fn forget_expired(&mut self, now: Instant) {
+        let cleaned = self.cleaned.replace(now);
+        if cleaned.is_some_and(|at| now.saturating_duration_since(at) < COPIES_WITHIN) {
+            self.cleaned = cleaned;
+            return;
+        }
+        self.copies
+            .retain(|_, copies| now.saturating_duration_since(copies.at) < COPIES_WITHIN);
         self.notes.retain(|_, notes| {
             notes.retain(|note| !is_over(note, now));
             !notes.is_empty()
@@ -178,6 +211,41 @@ mod tests {
         echoes.expect(&message("a", "before"), Qos::AtMostOnce, now);
         echoes.forget();
         assert!(!echoes.is_own(&message("a", "before"), now));
+    }
+
+    #[test]
+    fn of_whatever_quality() {
+        let mut echoes = Echoes::default();
+        let now = Instant::now();
+        let low = message("a", "x");
+        let high = Message {
+            qos: Qos::AtLeastOnce,
+            ..low.clone()
+        };
+        echoes.expect(&high, Qos::AtLeastOnce, now);
+        assert!(echoes.is_own(&low, now));
+        assert!(!echoes.is_own(&high, now));
+        // Its own first: the other may still be under way.
+        echoes.expect(&high, Qos::AtLeastOnce, now);
+        echoes.expect(&low, Qos::AtMostOnce, now);
+        assert!(echoes.is_own(&low, now));
+        assert!(echoes.is_own(&high, now));
+        assert_eq!((echoes.total, echoes.notes.len()), (0, 0));
+    }
+
+    #[test]
+    fn bounded() {
+        let mut echoes = Echoes::default();
+        let now = Instant::now();
+        let own = message("a", "x");
+        for _ in 0..MAX_NOTES + 10 {
+            echoes.expect(&own, Qos::AtMostOnce, now);
+        }
+        assert_eq!(echoes.total, MAX_NOTES);
+        let later = now + LIFETIME * 2;
+        echoes.expect(&own, Qos::AtMostOnce, later);
+        assert_eq!(echoes.total, 1);
+        assert!(echoes.is_own(&own, later));
     }
 
     #[test]

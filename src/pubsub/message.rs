@@ -79,7 +79,13 @@ pub trait Subscriber: Send + Sync {
     fn deliver(&self, message: &Message);
 }
 
-/// The way to the broker. Nothing here blocks: what cannot be done at once is queued.
+/// The way to the broker. Nothing here blocks or calls the router: what cannot be done at once is
+/// queued.
+///
+/// Subscriptions are told in the order in which they change, and go before messages that wait:
+/// the router counts on the broker to send back what goes out after them. Of what is said about
+/// one filter the last word counts. What was not sent yet may be left out, and had better be: a
+/// module may subscribe and unsubscribe faster than a broker can.
 pub trait Uplink: Send + Sync {
     /// Publishes a message.
     ///

@@ -16,6 +16,7 @@ mod echo;
 mod mailbox;
 mod message;
 mod router;
+mod source;
 mod topic;
 mod trie;
 mod upstream;

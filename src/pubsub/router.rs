@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::echo::Echoes;
 use super::message::{Inbound, Message, PublishError, Qos, Subscriber, Uplink};
+use super::source::Source;
 use super::topic::Filter;
 use super::trie::Trie;
 use super::upstream::{Changes, Upstreams};
@@ -24,8 +25,9 @@ pub struct Router {
 struct Inner {
     routes: RwLock<Routes>,
     /// Held while subscriptions change and the broker is told, so that it hears of changes in
-    /// the order in which they are made.
-    changing: Mutex<()>,
+    /// the order in which they are made. What has to change is found under this lock alone:
+    /// messages do not wait for it.
+    upstreams: Mutex<Upstreams>,
     uplink: RwLock<Option<Arc<dyn Uplink>>>,
     echoes: Mutex<Echoes>,
     /// The broker does not send us our own messages.
@@ -36,16 +38,15 @@ struct Inner {
 #[derive(Default)]
 struct Routes {
     trie: Trie<Route>,
-    upstreams: Upstreams,
     /// The filters that are subscribed at the broker, for the number that match a topic.
     at_broker: Trie<Qos>,
 }
 
 /// The subscriptions with one filter.
+#[derive(Default)]
 struct Route {
     subscribers: Vec<(u64, Qos, Arc<dyn Subscriber>)>,
-    /// The identifier of the subscription by which its messages come from the broker.
-    source: u32,
+    source: Source,
 }
 
 impl Router {
@@ -77,6 +78,13 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn upstreams(&self) -> MutexGuard<'_, Upstreams> {
+        self.inner
+            .upstreams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn uplink(&self) -> Option<Arc<dyn Uplink>> {
         self.inner
             .uplink
@@ -99,21 +107,24 @@ impl Router {
     pub fn subscribe(&self, filter: Filter, qos: Qos, to: Arc<dyn Subscriber>) -> Subscription {
         let id = self.inner.last_id.fetch_add(1, Ordering::Relaxed);
         let subscriber = (id, qos, to);
-        self.change(|routes| {
+        let mut upstreams = self.upstreams();
+        let changes = upstreams.add(&filter, qos);
+        {
+            let mut routes = self.routes_mut();
             match routes.trie.get_mut(&filter) {
                 Some(route) => route.subscribers.push(subscriber),
                 None => routes.trie.insert(
                     &filter,
                     Route {
                         subscribers: vec![subscriber],
-                        source: 0,
+                        source: Source::default(),
                     },
                 ),
             }
-            let changes = routes.upstreams.add(&filter, qos);
-            routes.set_source(&filter);
-            changes
-        });
+            routes.follow(&changes);
+        }
+        self.tell(changes);
+        drop(upstreams);
         Subscription {
             router: self.clone(),
             filter,
@@ -124,37 +135,30 @@ impl Router {
     fn unsubscribe(&self, filter: &Filter, id: u64) {
         // Dropped when nothing is locked: whatever it holds may end with it.
         let mut removed = None;
-        self.change(|routes| {
-            let Some(route) = routes.trie.get_mut(filter) else {
-                return Changes::default();
-            };
-            let at = route
-                .subscribers
-                .iter()
-                .position(|(known, ..)| *known == id);
+        let mut upstreams = self.upstreams();
+        let mut routes = self.routes_mut();
+        if let Some(route) = routes.trie.get_mut(filter) {
+            let mut known = route.subscribers.iter();
+            let at = known.position(|(known, ..)| *known == id);
             removed = at.map(|at| route.subscribers.swap_remove(at));
-            if !route.subscribers.is_empty() {
-                return Changes::default();
+            if route.subscribers.is_empty() {
+                routes.trie.remove(filter);
+                drop(routes);
+                let changes = upstreams.remove(filter);
+                self.routes_mut().follow(&changes);
+                self.tell(changes);
+            } else {
+                drop(routes);
             }
-            routes.trie.remove(filter);
-            routes.upstreams.remove(filter)
-        });
+        } else {
+            drop(routes);
+        }
+        drop(upstreams);
         drop(removed);
     }
 
-    /// Changes the routes, and tells the broker of it.
-    fn change(&self, change: impl FnOnce(&mut Routes) -> Changes) {
-        let _changing = self
-            .inner
-            .changing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let changes = {
-            let mut routes = self.routes_mut();
-            let changes = change(&mut routes);
-            routes.follow(&changes);
-            changes
-        };
+    /// Tells the broker of changes.
+    fn tell(&self, changes: Changes) {
         if let Some(uplink) = self.uplink() {
             for (filter, qos, id) in changes.subscribe {
                 uplink.subscribe(filter, qos, id);
@@ -197,23 +201,21 @@ impl Router {
             ..
         } = inbound;
         let topic = message.topic.as_str();
+        let now = Instant::now();
         let routes = self.routes();
-        if !self.inner.no_local.load(Ordering::Relaxed) {
-            let now = Instant::now();
-            let copies = if subscription_ids.is_empty() {
-                let mut count = 0;
-                routes.at_broker.matches(topic, |_| count += 1);
-                count
-            } else {
-                1
-            };
-            let mut echoes = self.echoes();
-            if echoes.is_copy(&message, copies, now) || echoes.is_own(&message, now) {
+        if subscription_ids.is_empty() {
+            let mut copies = 0;
+            routes.at_broker.matches(topic, |_| copies += 1);
+            if self.echoes().is_copy(&message, copies, now) {
                 return;
             }
         }
+        if !self.inner.no_local.load(Ordering::Relaxed) && self.echoes().is_own(&message, now) {
+            return;
+        }
         routes.trie.matches(topic, |route| {
-            if subscription_ids.is_empty() || subscription_ids.contains(&route.source) {
+            let take = || route.source.takes(&message, &subscription_ids, now);
+            if subscription_ids.is_empty() || take() {
                 for (_, _, subscriber) in &route.subscribers {
                     subscriber.deliver(&message);
                 }
@@ -224,17 +226,18 @@ impl Router {
     /// What is to be subscribed at the broker: filters, and their identifiers in MQTT 5.
     #[must_use]
     pub fn broker_filters(&self) -> Vec<(Filter, Qos, u32)> {
-        let routes = self.routes();
-        let filters = routes.upstreams.at_broker();
-        filters
-            .map(|(filter, upstream)| (filter.clone(), upstream.qos, upstream.id))
-            .collect()
+        self.upstreams().at_broker()
     }
 
     /// A connection to the broker begins. With `no_local` it does not send us our own messages.
     pub fn link_connected(&self, no_local: bool) {
         self.inner.no_local.store(no_local, Ordering::Relaxed);
         self.echoes().forget();
+        // What the last connection's subscriptions were called does not matter any more.
+        let mut routes = self.routes_mut();
+        for route in routes.trie.values_mut() {
+            route.source.forget();
+        }
     }
 
     /// The link is about to send a message on the current connection. Called in the order of
@@ -265,23 +268,10 @@ impl Routes {
         for filter in &changes.unsubscribe {
             self.at_broker.remove(filter);
         }
-        let all = changes.subscribe.iter().map(|(filter, ..)| filter);
-        let wild = all.chain(&changes.unsubscribe).any(Filter::has_wildcards);
-        if wild {
-            let used: Vec<_> = self.upstreams.used().cloned().collect();
-            for filter in used {
-                self.set_source(&filter);
+        for (filter, source) in &changes.sources {
+            if let Some(route) = self.trie.get_mut(filter) {
+                route.source.change(*source, Instant::now());
             }
-        }
-    }
-
-    fn set_source(&mut self, filter: &Filter) {
-        let source = self
-            .upstreams
-            .source(filter)
-            .map_or(0, |upstream| upstream.id);
-        if let Some(route) = self.trie.get_mut(filter) {
-            route.source = source;
         }
     }
 }

@@ -73,19 +73,23 @@ impl Broker {
     fn work(&mut self) {
         let asked: Vec<_> = self.asked.try_iter().collect();
         for asked in asked {
-            match asked {
-                Asked::Publish(message) => {
-                    self.router.sent(&message);
-                    if !self.mqtt5 {
-                        self.send(&message);
-                    }
+            self.do_one(asked);
+        }
+    }
+
+    fn do_one(&mut self, asked: Asked) {
+        match asked {
+            Asked::Publish(message) => {
+                self.router.sent(&message);
+                if !self.mqtt5 {
+                    self.send(&message);
                 }
-                Asked::Subscribe(filter, qos, id) => {
-                    self.subscribed.insert(filter, (qos, id));
-                }
-                Asked::Unsubscribe(filter) => {
-                    assert!(self.subscribed.remove(&filter).is_some());
-                }
+            }
+            Asked::Subscribe(filter, qos, id) => {
+                self.subscribed.insert(filter, (qos, id));
+            }
+            Asked::Unsubscribe(filter) => {
+                assert!(self.subscribed.remove(&filter).is_some());
             }
         }
     }
@@ -163,12 +167,61 @@ fn a_subscription_that_ends_while_messages_come() {
     assert!(router.broker_filters().is_empty());
 }
 
+/// With MQTT 5 nothing is lost of what is under way while subscriptions change, and what comes by
+/// the old and the new one comes once.
+#[test]
+fn while_subscriptions_change() {
+    let mut broker = Broker::new(true);
+    let reader = Arc::new(Reader::default());
+    let narrow = broker
+        .router
+        .subscribe(filter("a/b"), Qos::AtLeastOnce, reader.clone());
+    broker.work();
+    let wide =
+        broker
+            .router
+            .subscribe(filter("a/#"), Qos::AtLeastOnce, Arc::new(Reader::default()));
+    broker.send(&message("a/b", "before"));
+    let asked: Vec<_> = broker.asked.try_iter().collect();
+    for asked in asked {
+        broker.do_one(asked);
+        broker.send(&message("a/b", "between"));
+    }
+    broker.send(&message("a/b", "after"));
+    let taken = reader.taken();
+    let texts: Vec<_> = taken.iter().map(|(text, n)| (text.as_str(), *n)).collect();
+    // Twice, since it is sent after each of two steps.
+    assert_eq!(texts, [("after", 1), ("before", 1), ("between", 2)]);
+    drop(wide);
+    broker.send(&message("a/b", "before"));
+    broker.work();
+    broker.send(&message("a/b", "after"));
+    assert_eq!(reader.taken().len(), 2);
+    drop(narrow);
+    broker.work();
+    assert!(broker.subscribed.is_empty());
+}
+
+/// A subscription that ends may own others.
+#[test]
+fn subscriptions_within_subscribers() {
+    struct Owner(#[expect(dead_code, reason = "it is there to be dropped")] Subscription);
+    impl Subscriber for Owner {
+        fn deliver(&self, _: &Message) {}
+    }
+    let router = Router::new();
+    let inner = router.subscribe(filter("a"), Qos::AtMostOnce, Arc::new(Reader::default()));
+    let outer = router.subscribe(filter("#"), Qos::AtMostOnce, Arc::new(Owner(inner)));
+    drop(outer);
+    assert!(router.broker_filters().is_empty());
+}
+
 const FILTERS: &[&str] = &["a", "a/b", "a/+", "+/b", "a/#", "#", "+/+"];
 const TOPICS: &[&str] = &["a", "a/b", "a/c", "b/b", "c"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Subscribe(&'static str),
+    Subscribe(&'static str, Qos),
     Unsubscribe(usize),
     /// By us, or by somebody else at the broker; twice the same in a row.
     Publish(&'static str, bool, bool),
@@ -177,7 +230,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     use proptest::sample::select;
     let step = prop_oneof![
-        2 => select(FILTERS).prop_map(Step::Subscribe),
+        2 => (select(FILTERS), select(&[Qos::AtMostOnce, Qos::AtLeastOnce][..]))
+            .prop_map(|(text, qos)| Step::Subscribe(text, qos)),
         1 => any::<usize>().prop_map(Step::Unsubscribe),
         4 => (select(TOPICS), any::<bool>(), any::<bool>())
             .prop_map(|(topic, own, twice)| Step::Publish(topic, own, twice)),
@@ -192,11 +246,11 @@ proptest! {
         let mut readers: Vec<(Filter, Arc<Reader>, Subscription)> = Vec::new();
         for (at, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Subscribe(text) => {
+                Step::Subscribe(text, qos) => {
                     let reader = Arc::new(Reader::default());
                     let filter = filter(text);
                     let to: Arc<dyn Subscriber> = reader.clone();
-                    let subscription = broker.router.subscribe(filter.clone(), Qos::AtLeastOnce, to);
+                    let subscription = broker.router.subscribe(filter.clone(), qos, to);
                     readers.push((filter, reader, subscription));
                 }
                 Step::Unsubscribe(which) if !readers.is_empty() => {

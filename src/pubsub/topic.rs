@@ -25,6 +25,10 @@ pub enum TopicError {
     /// Its wildcards are not where they may be.
     #[error("the wildcard + stands for a whole level, and # for all that follow, at the end")]
     Misplaced,
+    /// It asks for a share of the messages only, which the broker hands out: their topics do not
+    /// match it, so nobody here would get them.
+    #[error("shared subscriptions ($share/...) are not supported")]
+    Shared,
 }
 
 fn check(text: &str) -> Result<(), TopicError> {
@@ -87,9 +91,13 @@ impl Filter {
     /// Checks the text.
     ///
     /// # Errors
-    /// When it is empty, too long, has a NUL, or a wildcard where none may be.
+    /// When it is empty, too long, has a NUL, or a wildcard where none may be, or is that of a
+    /// shared subscription.
     pub fn new(text: &str) -> Result<Filter, TopicError> {
         check(text)?;
+        if text.starts_with("$share/") {
+            return Err(TopicError::Shared);
+        }
         let mut levels = text.split('/').peekable();
         while let Some(level) = levels.next() {
             let misplaced = match level {
@@ -152,8 +160,8 @@ impl Filter {
     }
 }
 
-/// Level by level; what is covered may be a topic or a filter.
-fn covers(filter: &str, other: &str) -> bool {
+/// Level by level; what is covered may be a topic or a filter, or what follows in one.
+pub(super) fn covers(filter: &str, other: &str) -> bool {
     let (mut wide, mut narrow) = (filter.split('/'), other.split('/'));
     loop {
         match (wide.next(), narrow.next()) {
@@ -198,6 +206,7 @@ mod tests {
         for bad in ["a+", "#/a", "a/#/b", "a#", "++", "a/b+/c"] {
             assert_eq!(Filter::new(bad), Err(TopicError::Misplaced), "{bad}");
         }
+        assert_eq!(Filter::new("$share/group/a"), Err(TopicError::Shared));
     }
 
     #[test]

@@ -3,71 +3,91 @@
 //! A broker sends a message once for each of our subscriptions that match it, and one that came
 //! twice would be delivered twice.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 use super::message::Qos;
 use super::topic::Filter;
-
-/// A subscription at the broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Upstream {
-    /// Its identifier in MQTT 5.
-    pub(super) id: u32,
-    pub(super) qos: Qos,
-}
+use super::trie::Trie;
 
 /// What has to be said to the broker, in this order: what is new first, so that nothing is
-/// missed in between.
+/// missed in between. And what follows from that here.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     pub(super) subscribe: Vec<(Filter, Qos, u32)>,
     pub(super) unsubscribe: Vec<Filter>,
+    /// Filters in use whose messages come by another subscription from now on.
+    pub(super) sources: Vec<(Filter, u32)>,
 }
 
-/// The filters in use, and which of them are subscribed at the broker.
+/// The filters in use, and which of them are subscribed at the broker: those that no other
+/// covers. What a change costs depends on the filters that it concerns, not on all of them.
 #[derive(Debug, Default)]
 pub(super) struct Upstreams {
-    /// Each filter with the highest quality that is wanted of it.
-    used: BTreeMap<Filter, Qos>,
-    at_broker: BTreeMap<Filter, Upstream>,
+    used: Trie<Used>,
+    at_broker: Trie<Upstream>,
+    /// The identifiers of those at the broker.
+    ids: HashSet<u32>,
     last_id: u32,
+}
+
+#[derive(Debug)]
+struct Used {
+    filter: Filter,
+    /// The highest quality that is wanted of it.
+    qos: Qos,
+    /// The subscription by which its messages come.
+    source: u32,
+}
+
+/// A subscription at the broker.
+#[derive(Clone, Debug)]
+struct Upstream {
+    filter: Filter,
+    qos: Qos,
+    /// Its identifier in MQTT 5.
+    id: u32,
 }
 
 /// The largest identifier of MQTT 5.
 const MAX_ID: u32 = 268_435_455;
 
 impl Upstreams {
-    pub(super) fn at_broker(&self) -> impl Iterator<Item = (&Filter, &Upstream)> {
-        self.at_broker.iter()
-    }
-
-    pub(super) fn used(&self) -> impl Iterator<Item = &Filter> {
-        self.used.keys()
-    }
-
-    /// The subscription by which messages for this filter come.
-    pub(super) fn source(&self, filter: &Filter) -> Option<Upstream> {
-        self.at_broker.get(filter).copied().or_else(|| {
-            let covering = self
-                .at_broker
-                .iter()
-                .filter(|(wide, _)| wide.has_wildcards() && wide.covers(filter));
-            covering
-                .map(|(_, upstream)| *upstream)
-                .max_by_key(|upstream| upstream.qos)
-        })
+    /// What is subscribed at the broker.
+    pub(super) fn at_broker(&self) -> Vec<(Filter, Qos, u32)> {
+        let all = self.at_broker.values();
+        all.map(|upstream| (upstream.filter.clone(), upstream.qos, upstream.id))
+            .collect()
     }
 
     /// A filter is used from now on, with at least this quality.
     pub(super) fn add(&mut self, filter: &Filter, qos: Qos) -> Changes {
-        let known = self.used.insert(filter.clone(), qos);
-        let qos = known.map_or(qos, |known| known.max(qos));
-        self.used.insert(filter.clone(), qos);
         let mut changes = Changes::default();
-        if known == Some(qos) {
+        match self.used.get_mut(filter) {
+            Some(known) if known.qos >= qos => return changes,
+            Some(known) => known.qos = qos,
+            None => {
+                let used = Used {
+                    filter: filter.clone(),
+                    qos,
+                    source: 0,
+                };
+                self.used.insert(filter, used);
+            }
+        }
+        if self.has_source(filter, qos, &mut changes) {
             return changes;
         }
-        self.want(filter, qos, &mut changes);
+        let mut covered = Vec::new();
+        self.at_broker
+            .covered(filter, |narrow| covered.push(narrow.clone()));
+        let highest = covered.iter().map(|narrow| narrow.qos).max();
+        self.subscribe(filter, highest.max(Some(qos)).unwrap_or(qos), &mut changes);
+        for narrow in covered {
+            self.unsubscribe(&narrow, &mut changes);
+            for orphan in self.orphans(&narrow) {
+                self.has_source(&orphan.0, orphan.1, &mut changes);
+            }
+        }
         changes
     }
 
@@ -75,66 +95,100 @@ impl Upstreams {
     pub(super) fn remove(&mut self, filter: &Filter) -> Changes {
         let mut changes = Changes::default();
         self.used.remove(filter);
-        if self.at_broker.remove(filter).is_none() {
+        let Some(gone) = self.at_broker.get_mut(filter).cloned() else {
             return changes;
-        }
-        if filter.has_wildcards() {
-            let lost: Vec<_> = self
-                .used
-                .iter()
-                .filter(|(narrow, _)| filter.covers(narrow))
-                .map(|(narrow, qos)| (narrow.clone(), *qos))
-                .collect();
-            for (narrow, qos) in lost {
-                self.want(&narrow, qos, &mut changes);
+        };
+        self.unsubscribe(&gone, &mut changes);
+        let orphans = self.orphans(&gone);
+        for (orphan, qos) in &orphans {
+            let mut covering = 0;
+            self.used.covering(orphan.as_str(), |_| covering += 1);
+            // Only by itself.
+            if covering == 1 {
+                self.subscribe(orphan, *qos, &mut changes);
             }
         }
-        changes.unsubscribe.push(filter.clone());
+        for (orphan, qos) in &orphans {
+            self.has_source(orphan, *qos, &mut changes);
+        }
         changes
     }
 
-    /// Sees to it that messages for a filter come with that quality.
-    fn want(&mut self, filter: &Filter, qos: Qos, changes: &mut Changes) {
-        let covering = self
-            .at_broker
-            .iter_mut()
-            .find(|(wide, _)| *wide == filter || wide.has_wildcards() && wide.covers(filter));
-        if let Some((wide, upstream)) = covering {
-            if upstream.qos < qos {
-                upstream.qos = qos;
-                changes.subscribe.push((wide.clone(), qos, upstream.id));
+    /// The filters whose messages came by a subscription.
+    fn orphans(&self, gone: &Upstream) -> Vec<(Filter, Qos)> {
+        let mut orphans = Vec::new();
+        self.used.covered(&gone.filter, |used| {
+            if used.source == gone.id {
+                orphans.push((used.filter.clone(), used.qos));
             }
-            return;
-        }
-        let mut qos = qos;
-        if filter.has_wildcards() {
-            let covered: Vec<_> = self
-                .at_broker
-                .keys()
-                .filter(|narrow| filter.covers(narrow))
-                .cloned()
-                .collect();
-            for narrow in covered {
-                if let Some(upstream) = self.at_broker.remove(&narrow) {
-                    qos = qos.max(upstream.qos);
-                }
-                // Not at all, if it was to be subscribed just now.
-                let before = changes.subscribe.len();
-                changes.subscribe.retain(|(new, ..)| *new != narrow);
-                if changes.subscribe.len() == before {
-                    changes.unsubscribe.push(narrow);
-                }
+        });
+        orphans
+    }
+
+    fn subscribe(&mut self, filter: &Filter, qos: Qos, changes: &mut Changes) {
+        // After years, or of a module that does nothing else, they begin again.
+        loop {
+            self.last_id = self.last_id % MAX_ID + 1;
+            if self.ids.insert(self.last_id) {
+                break;
             }
         }
-        self.last_id = self.last_id % MAX_ID + 1;
-        let id = self.last_id;
-        self.at_broker.insert(filter.clone(), Upstream { id, qos });
+        let (filter, id) = (filter.clone(), self.last_id);
         changes.subscribe.push((filter.clone(), qos, id));
+        let upstream = Upstream {
+            filter: filter.clone(),
+            qos,
+            id,
+        };
+        self.at_broker.insert(&filter, upstream);
+        self.move_to(&filter, id, changes);
+    }
+
+    fn unsubscribe(&mut self, gone: &Upstream, changes: &mut Changes) {
+        self.at_broker.remove(&gone.filter);
+        self.ids.remove(&gone.id);
+        changes.unsubscribe.push(gone.filter.clone());
+    }
+
+    /// Has the messages of a filter come by a subscription that is there, if one covers it.
+    fn has_source(&mut self, filter: &Filter, qos: Qos, changes: &mut Changes) -> bool {
+        let mut best: Option<&Upstream> = None;
+        self.at_broker.covering(filter.as_str(), |wide| {
+            if best.is_none_or(|best| best.qos < wide.qos) {
+                best = Some(wide);
+            }
+        });
+        let Some(best) = best.cloned() else {
+            return false;
+        };
+        if best.qos < qos
+            && let Some(wide) = self.at_broker.get_mut(&best.filter)
+        {
+            wide.qos = qos;
+            let told = changes.subscribe.iter_mut().find(|(.., id)| *id == best.id);
+            match told {
+                Some(told) => told.1 = qos,
+                None => changes.subscribe.push((best.filter.clone(), qos, best.id)),
+            }
+        }
+        self.move_to(filter, best.id, changes);
+        true
+    }
+
+    fn move_to(&mut self, filter: &Filter, source: u32, changes: &mut Changes) {
+        if let Some(used) = self.used.get_mut(filter)
+            && used.source != source
+        {
+            used.source = source;
+            changes.sources.push((filter.clone(), source));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -144,14 +198,12 @@ mod tests {
     }
 
     fn names(changes: &Changes) -> (Vec<&str>, Vec<&str>) {
-        (
-            changes
-                .subscribe
-                .iter()
-                .map(|(filter, ..)| filter.as_str())
-                .collect(),
-            changes.unsubscribe.iter().map(Filter::as_str).collect(),
-        )
+        let subscribe = changes.subscribe.iter().map(|(filter, ..)| filter.as_str());
+        let mut subscribe: Vec<_> = subscribe.collect();
+        let mut unsubscribe: Vec<_> = changes.unsubscribe.iter().map(Filter::as_str).collect();
+        subscribe.sort_unstable();
+        unsubscribe.sort_unstable();
+        (subscribe, unsubscribe)
     }
 
     #[test]
@@ -190,8 +242,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn identifiers_begin_again_and_are_not_given_twice() {
+        let mut upstreams = Upstreams::default();
+        upstreams.add(&filter("a"), Qos::AtMostOnce);
+        upstreams.last_id = MAX_ID - 1;
+        upstreams.add(&filter("b"), Qos::AtMostOnce);
+        upstreams.add(&filter("c"), Qos::AtMostOnce);
+        let mut ids: Vec<_> = upstreams.at_broker().iter().map(|(.., id)| *id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, MAX_ID]);
+    }
+
     const FILTERS: &[&str] = &[
-        "a", "a/b", "a/+", "+/b", "a/#", "#", "a/b/c", "+/+", "+/+/#",
+        "a", "a/b", "a/+", "+/b", "a/#", "#", "a/b/c", "+/+", "+/+/#", "$s/a", "$s/#",
     ];
 
     proptest! {
@@ -201,28 +265,42 @@ mod tests {
             steps in proptest::collection::vec((proptest::sample::select(FILTERS), any::<bool>(), any::<bool>()), 1..60)
         ) {
             let mut upstreams = Upstreams::default();
-            let mut broker: BTreeMap<Filter, Qos> = BTreeMap::new();
+            let mut broker: BTreeMap<Filter, (Qos, u32)> = BTreeMap::new();
+            let mut model: BTreeMap<Filter, Qos> = BTreeMap::new();
+            let mut sources: BTreeMap<Filter, u32> = BTreeMap::new();
             for (text, add, high) in steps {
                 let filter = filter(text);
                 let changes = if add {
                     let qos = if high { Qos::AtLeastOnce } else { Qos::AtMostOnce };
+                    let known = model.entry(filter.clone()).or_insert(qos);
+                    *known = qos.max(*known);
                     upstreams.add(&filter, qos)
-                } else if upstreams.used.contains_key(&filter) {
+                } else if model.remove(&filter).is_some() {
+                    sources.remove(&filter);
                     upstreams.remove(&filter)
                 } else {
                     continue;
                 };
-                broker.extend(changes.subscribe.into_iter().map(|(filter, qos, _)| (filter, qos)));
+                for (filter, qos, id) in changes.subscribe {
+                    broker.insert(filter, (qos, id));
+                }
                 for filter in changes.unsubscribe {
                     prop_assert!(broker.remove(&filter).is_some());
                 }
-                let known: BTreeMap<_, _> = upstreams.at_broker().map(|(f, u)| (f.clone(), u.qos)).collect();
-                prop_assert_eq!(&broker, &known);
-                for (used, qos) in &upstreams.used {
-                    let source = upstreams.source(used).expect("it comes from somewhere");
-                    prop_assert!(source.qos >= *qos);
+                sources.extend(changes.sources);
+                let mut known = upstreams.at_broker();
+                known.sort_unstable();
+                let told: Vec<_> = broker.iter().map(|(f, (q, id))| (f.clone(), *q, *id)).collect();
+                prop_assert_eq!(known, told);
+                prop_assert_eq!(upstreams.ids.len(), broker.len());
+                for (used, qos) in &model {
+                    let by = sources.get(used).expect("it comes from somewhere");
+                    let (wide, (given, _)) =
+                        broker.iter().find(|(_, (_, id))| id == by).expect("it is at the broker");
+                    prop_assert!(wide.covers(used) && given >= qos);
                 }
                 for a in broker.keys() {
+                    prop_assert!(model.contains_key(a));
                     prop_assert!(broker.keys().all(|b| a == b || !a.covers(b)));
                 }
             }
