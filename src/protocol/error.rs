@@ -93,4 +93,12 @@ impl Reason {
             problem: problem.into(),
         }
     }
+
+    /// The same about a field of `outer`.
+    pub(super) fn within(self, outer: &str) -> Self {
+        match self {
+            Self::Field { field, problem } => Self::field(format!("{outer}.{field}"), problem),
+            other => other,
+        }
+    }
 }

@@ -276,6 +276,8 @@ pub(super) fn cpus(
         Some(other) => vec![other.clone()],
     };
     let mut cpus = BTreeSet::new();
+    // A short text can name all processors many times.
+    let mut left = u64::from(max) * 2;
     for value in &values {
         let Value::String(text) = value else {
             let cpu = signed(value).and_then(|cpu| u32::try_from(cpu).ok());
@@ -285,7 +287,11 @@ pub(super) fn cpus(
         for part in text.split([',', ' ']).filter(|part| !part.is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             match (first.parse::<u32>(), last.parse::<u32>()) {
-                (Ok(first), Ok(last)) if first <= last && last <= max => cpus.extend(first..=last),
+                (Ok(first), Ok(last)) if first <= last && last <= max => {
+                    let named = u64::from(last - first) + 1;
+                    left = left.checked_sub(named).ok_or_else(|| wrong(value))?;
+                    cpus.extend(first..=last);
+                }
                 _ => return Err(wrong(value)),
             }
         }

@@ -183,18 +183,9 @@ fn show_key(key: &str) -> String {
 fn channels(map: &Map<String, Value>) -> Result<Vec<Channel>, Reason> {
     let values = list(map, "channels", MAX_CHANNELS)?;
     let channels = values.iter().enumerate().map(|(at, value)| {
-        // Where in the channels an error is.
-        let inside = |reason| match reason {
-            Reason::Field { field, problem } => Reason::Field {
-                field: format!("channels[{at}].{field}"),
-                problem,
-            },
-            other => other,
-        };
         let field = format!("channels[{at}]");
-        let missing = || Reason::field(field.clone(), "is empty");
-        let map = object(value, &field)?.ok_or_else(missing)?;
-        channel(&map).map_err(inside)
+        let map = object(value, &field)?.ok_or_else(|| Reason::field(&field, "is empty"))?;
+        channel(&map).map_err(|reason| reason.within(&field))
     });
     channels.collect()
 }
@@ -327,8 +318,8 @@ pub(super) fn keepalive(map: &Map<String, Value>) -> Result<KeepAlive, Reason> {
     let mut children = Vec::new();
     for (at, value) in list(map, "children", MAX_CHILDREN)?.iter().enumerate() {
         let field = format!("children[{at}]");
-        let map = object(value, &field)?.ok_or_else(|| Reason::field(field, "is empty"))?;
-        children.push(child(&map)?);
+        let map = object(value, &field)?.ok_or_else(|| Reason::field(&field, "is empty"))?;
+        children.push(child(&map).map_err(|reason| reason.within(&field))?);
     }
     Ok(KeepAlive {
         uuid: required_uuid(map, "uuid")?,
