@@ -1,9 +1,12 @@
 //! The command line: one file a subcommand, each parses, calls and prints.
 
+mod config;
 mod engine;
 mod inspect;
+mod logging;
 mod parse;
 mod run;
+mod settings;
 mod status;
 
 use std::process::ExitCode;
@@ -50,6 +53,8 @@ enum Command {
     Run(run::Args),
     /// Show what a module is made of, without running it
     Inspect(inspect::Args),
+    /// Show the settings that hold, and where each comes from
+    Config(config::Args),
 }
 
 /// Parses the command line, runs the subcommand, and says on stderr what went
@@ -63,6 +68,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Config(args) => config::run(&args),
     };
     result.unwrap_or_else(|failure: Failure| failure.report())
 }

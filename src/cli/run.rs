@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, after, bounded, never, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::config::Dir;
 use crate::wamr::{
     CallError, Instance, InstanceConfig, InstantiateError, Limits, Module, StopHandle, Trap,
     TrapKind, Val,
@@ -44,7 +45,7 @@ pub(super) struct Args {
 
     /// Let the module use a directory, under its own or another name
     #[arg(long, value_name = "HOST[::GUEST][:ro]", value_parser = parse::dir)]
-    dir: Vec<parse::Dir>,
+    dir: Vec<Dir>,
 
     /// How to execute the module
     #[arg(long, value_enum, default_value_t)]

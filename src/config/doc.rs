@@ -79,7 +79,7 @@ fn describe(page: &mut String, setting: &Setting, level: usize) {
         }
     };
     let _ = writeln!(page, "- Default: {default}");
-    if let Some(example) = setting.example() {
+    if let Some(example) = setting.example().filter(|_| !setting.section.is_empty()) {
         let _ = writeln!(page, "- Example: `{} = {example}`", setting.name);
     }
     let mut ways = vec![format!("`{}`", setting.variable())];
@@ -87,5 +87,11 @@ fn describe(page: &mut String, setting: &Setting, level: usize) {
     let _ = writeln!(page, "- Variable: {}", ways.join(" or "));
     if let Some(flag) = setting.flag {
         let _ = writeln!(page, "- Flag: `--{flag}`");
+    }
+    // A section's own keys are best seen below its name.
+    if let Some(example) = setting.example().filter(|_| setting.section.is_empty()) {
+        let entry = example.trim_start_matches("{ ");
+        let entry = entry.strip_suffix(" }").unwrap_or(entry);
+        let _ = writeln!(page, "\n```toml\n{heading}\n{entry}\n```");
     }
 }

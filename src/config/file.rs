@@ -23,7 +23,7 @@ pub(super) fn choose(named: Option<&Path>, around: &Surroundings) -> Option<Path
     named
         .or_else(|| around.variable("ARENA_CONFIG").map(Path::new))
         .map(|path| around.dir.join(path))
-        .or_else(|| places::config_files(around).find(|path| path.exists()))
+        .or_else(|| places::config_files(around).find(|path| path.try_exists().unwrap_or(true)))
 }
 
 /// Reads a file, and puts its values over what is there.
@@ -41,15 +41,20 @@ pub(super) fn apply(path: &Path, merge: &mut Merge) -> Result<(), ConfigError> {
             _ => e.to_string(),
         })
     })?;
-    let source = Source { path, text: &text };
-    match DeTable::parse(&text) {
+    apply_text(path, &text, merge);
+    Ok(())
+}
+
+/// Puts the values of a file with this text over what is there.
+pub(super) fn apply_text(path: &Path, text: &str, merge: &mut Merge) {
+    let source = Source { path, text };
+    match DeTable::parse(text) {
         Ok(root) => source.root(root.get_ref(), merge),
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start);
             source.problem(at, error::printable(error.message()), merge);
         }
     }
-    Ok(())
 }
 
 fn read(path: &Path) -> io::Result<String> {

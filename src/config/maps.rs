@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::kind::{Bad, Kind, Shown};
 use super::kinds::{File, Word};
+use super::parse;
 use super::suggest::did_you_mean;
 use super::types::{GrantedDir, LogLevel};
 
@@ -117,14 +118,13 @@ fn guest_path(path: &str) -> Result<String, String> {
 
 /// `HOST[::GUEST][:ro]`, as `arena run --dir` has it.
 fn dir(text: &str, base: &Path) -> Result<(String, GrantedDir), Bad> {
-    let (rest, read_only) = match text.strip_suffix(":ro") {
-        Some(rest) => (rest, true),
-        None => (text, false),
+    let dir = parse::dir(text).map_err(Bad::Because)?;
+    let host = dir.host.to_string_lossy();
+    let granted = GrantedDir {
+        host: File::text(&host, base)?,
+        read_only: dir.read_only,
     };
-    let (host, guest) = rest.split_once("::").unwrap_or((rest, rest));
-    let host = File::text(host, base)?;
-    let guest = guest_path(guest).map_err(Bad::Because)?;
-    Ok((guest, GrantedDir { host, read_only }))
+    Ok((guest_path(&dir.guest).map_err(Bad::Because)?, granted))
 }
 
 impl Kind for Dirs {

@@ -36,17 +36,18 @@ mod show;
 mod suggest;
 mod surroundings;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod types;
 
 pub use doc::markdown;
 pub use error::ConfigError;
 pub use load::{Effective, FlagValues, Origin, load, load_file};
-pub use parse::{duration, size};
+pub use parse::{Dir, dir, duration, size};
 pub use show::{to_json, to_toml};
 pub use surroundings::Surroundings;
-pub use table::Flag;
-pub use table::flags;
+pub use table::{Flag, flags};
 pub use tree::{
     BrokerSettings, LimitSettings, LogSettings, RestartSettings, RuntimeSettings, Settings,
     StoreSettings,

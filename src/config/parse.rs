@@ -1,6 +1,38 @@
-//! Sizes and times as people write them.
+//! Sizes, times and directories as people write them.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// A directory of the host, and the path that a module sees it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dir {
+    /// Where it is on the host.
+    pub host: PathBuf,
+    /// What the module sees.
+    pub guest: String,
+    /// Whether the module can only read it.
+    pub read_only: bool,
+}
+
+/// A directory: `HOST[::GUEST][:ro]`.
+///
+/// # Errors
+/// What was expected.
+pub fn dir(text: &str) -> Result<Dir, String> {
+    let (rest, read_only) = match text.strip_suffix(":ro") {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
+    let (host, guest) = rest.split_once("::").unwrap_or((rest, rest));
+    if host.is_empty() || guest.is_empty() {
+        return Err("expected HOST[::GUEST][:ro], for example ./data::/data:ro".to_owned());
+    }
+    Ok(Dir {
+        host: PathBuf::from(host),
+        guest: guest.to_owned(),
+        read_only,
+    })
+}
 
 /// A size in bytes: `65536`, `64KiB`, `64MiB`, `1GB`.
 ///
@@ -43,6 +75,25 @@ pub(super) fn duration_text(time: Duration) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn directories() {
+        let parsed = |text: &str| {
+            let dir = dir(text).unwrap();
+            (dir.host.display().to_string(), dir.guest, dir.read_only)
+        };
+        let expected = |host: &str, guest: &str, ro| (host.to_owned(), guest.to_owned(), ro);
+        assert_eq!(parsed("data"), expected("data", "data", false));
+        assert_eq!(parsed("/srv/a::/data"), expected("/srv/a", "/data", false));
+        assert_eq!(
+            parsed("/srv/a::/data:ro"),
+            expected("/srv/a", "/data", true)
+        );
+        assert_eq!(parsed("data:ro"), expected("data", "data", true));
+        assert!(dir("").is_err());
+        assert!(dir("::/x").is_err());
+        assert!(dir("x::").is_err());
+    }
 
     #[test]
     fn sizes_and_times() {

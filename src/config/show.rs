@@ -69,9 +69,9 @@ fn with_origins(effective: &Effective) -> impl Iterator<Item = (&'static Setting
 }
 
 fn line(text: &mut String, name: &str, shown: &Shown, setting: &Setting, origin: &Origin) {
-    let note = match (origin, setting.default_text) {
-        (Origin::Default, Some(default)) => format!("default: {default}"),
-        (origin, _) => origin.to_string(),
+    let note = match (shown, setting.default_text) {
+        (Shown::Unset, Some(text)) if *origin == Origin::Default => text.to_owned(),
+        _ => origin.to_string(),
     };
     let _ = match shown {
         Shown::Value(value) => writeln!(text, "{:<NOTES$} # {note}", format!("{name} = {value}")),

@@ -44,7 +44,7 @@ settings! {
         /// 65530 mappings that a process may have (vm.max_map_count).
         max_modules: usize as Number<usize> = |_| 1000,
             range 0..=100_000, example "50", flag "max-modules";
-        /// The directory of module files, for names that a request gives without a store.
+        /// The directory of module files. It is searched before the store.
         app_dir: PathBuf as File = |around| places::app_dir(&places::state_dir(around)),
             default "modules in the state directory", example "\"/srv/arena/modules\"",
             flag "app-dir";
@@ -153,7 +153,7 @@ settings! {
         /// How many bytes of output a second are published of a module; 0 is no limit.
         /// What goes beyond it is dropped by the line, and counted.
         output_rate: u64 as Size<u64> = |_| 1 << 20,
-            range 0..=1 << 40, example "\"64KiB\"";
+            range 0..=1 << 30, example "\"64KiB\"";
         /// How long it may take to fetch, check and load a module.
         load_timeout: Duration as Time = |_| seconds(30),
             range millis(100)..=HOUR, example "\"2m\"";
@@ -161,7 +161,7 @@ settings! {
 
     /// An HTTP server that has module files: URL/users/NAME/FILENAME.
     store: StoreSettings {
-        /// Where the files are. Without it, they come from app_dir or from the request itself.
+        /// The store. Without one, files come from app_dir or with the request itself.
         url: Option<Url> as Maybe<HttpUrl> = |_| None,
             example "\"https://arena.example/store\"", flag "store";
         /// Where files are kept that were downloaded.

@@ -1,0 +1,72 @@
+//! `arena config`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tracing::warn;
+
+use crate::config::{self, Effective, Surroundings};
+
+use super::logging;
+use super::settings::{self, RuntimeFlags};
+use super::status::{Failure, Status, print};
+
+/// Show the settings that hold, and where each comes from.
+///
+/// It is printed as a file of settings that can be used as it is; passwords are left out. What
+/// is wrong anywhere is said on stderr, with its place, and the exit status is 2.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    arena config\n  \
+    arena config --broker mqtts://broker.example --set limits.module_memory=64MiB\n  \
+    arena config --file arena.toml\n  \
+    arena config --doc | less")]
+pub(super) struct Args {
+    /// Check this file by itself, without environment and flags, and print nothing if it is good
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["doc", "json"])]
+    file: Option<PathBuf>,
+
+    /// Describe all settings, in Markdown
+    #[arg(long, conflicts_with = "json")]
+    doc: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    flags: RuntimeFlags,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if args.doc {
+        return print(&config::markdown()).map(|()| ExitCode::SUCCESS);
+    }
+    let text = if let Some(file) = &args.file {
+        if !args.flags.is_empty() {
+            let why = "--file looks at the file by itself, so it takes no settings\n\
+                       Use --config to see them together";
+            return Err(Failure::new(Status::Usage, why));
+        }
+        let effective = config::load_file(file, &Surroundings::of_process());
+        warnings(&effective.map_err(|e| settings::failure(&e))?);
+        String::new()
+    } else {
+        let effective = args.flags.load()?;
+        warnings(&effective);
+        if args.json {
+            format!("{:#}\n", config::to_json(&effective))
+        } else {
+            config::to_toml(&effective)
+        }
+    };
+    print(&text).map(|()| ExitCode::SUCCESS)
+}
+
+/// Says what should be looked at, in the way that the settings want messages.
+fn warnings(effective: &Effective) {
+    logging::init(&effective.settings.log);
+    for warning in &effective.warnings {
+        warn!("{warning}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The flags that set settings, made from the table of them.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::config::{self, Effective, FlagValues, Surroundings};
+
+use super::status::{Failure, Status};
+
+const CONFIG: &str = "config";
+const SET: &str = "set";
+
+/// The flags of commands that use the settings: to be flattened into theirs.
+#[derive(Debug, Default)]
+pub(super) struct RuntimeFlags {
+    values: FlagValues,
+}
+
+impl RuntimeFlags {
+    /// Whether none of them is given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values == FlagValues::default()
+    }
+
+    /// The settings from all sources, with these flags.
+    pub(super) fn load(&self) -> Result<Effective, Failure> {
+        config::load(&self.values, &Surroundings::of_process()).map_err(|e| failure(&e))
+    }
+}
+
+/// Settings that are wrong are a wrong way to call the program.
+pub(super) fn failure(error: &config::ConfigError) -> Failure {
+    Failure::new(Status::Usage, error.to_string())
+}
+
+impl clap::Args for RuntimeFlags {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new(CONFIG)
+            .long(CONFIG)
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("The file of settings [default: arena/arena.toml in ~/.config, or in /etc]");
+        let flags = config::flags().map(|flag| {
+            Arg::new(flag.name)
+                .long(flag.name)
+                .value_name(flag.value_name)
+                .action(if flag.many {
+                    ArgAction::Append
+                } else {
+                    ArgAction::Set
+                })
+                .help(flag.help)
+        });
+        let set = Arg::new(SET)
+            .long(SET)
+            .value_name("SECTION.KEY=VALUE")
+            .action(ArgAction::Append)
+            .value_parser(assignment)
+            .help("Any other setting; arena config --doc describes them");
+        command
+            .next_help_heading("Settings")
+            .arg(file)
+            .args(flags)
+            .arg(set)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for RuntimeFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<RuntimeFlags, clap::Error> {
+        let mut values = FlagValues::default();
+        values.config = matches.get_one::<PathBuf>(CONFIG).cloned();
+        // Those of any name first, so that a flag of its own goes over them.
+        for (key, text) in matches
+            .get_many::<(String, String)>(SET)
+            .unwrap_or_default()
+        {
+            values.add("--set", key, text);
+        }
+        for flag in config::flags() {
+            for text in matches.get_many::<String>(flag.name).unwrap_or_default() {
+                values.add(&format!("--{}", flag.name), &flag.key, text);
+            }
+        }
+        Ok(RuntimeFlags { values })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// `SECTION.KEY=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("expected SECTION.KEY=VALUE, for example broker.qos=0".to_owned()),
+    }
+}
