@@ -23,7 +23,7 @@ pub struct CreateModule {
     /// The file to run.
     pub filename: Option<String>,
     /// A store's id of the file. Not used any more.
-    pub fileid: Option<String>,
+    pub fileid: String,
     /// What kind of file it is.
     pub filetype: FileType,
     /// The interfaces that the module needs.
@@ -153,7 +153,7 @@ impl CreateModule {
             name: "amodule".to_owned(),
             parent: Parent::Any,
             filename: None,
-            fileid: None,
+            fileid: "na".to_owned(),
             filetype: FileType::Wasm,
             apis: FileType::Wasm.default_apis(),
             args: Vec::new(),
@@ -184,13 +184,7 @@ impl CreateModule {
         set("name", self.name.clone().into());
         set("parent", self.parent.to_value());
         set("filename", self.filename.clone().into());
-        set(
-            "fileid",
-            self.fileid
-                .clone()
-                .unwrap_or_else(|| "na".to_owned())
-                .into(),
-        );
+        set("fileid", self.fileid.clone().into());
         set("filetype", self.filetype.as_str().into());
         set("apis", self.apis.iter().cloned().collect());
         set("args", self.args.clone().into());
@@ -217,12 +211,31 @@ impl CreateModule {
         data
     }
 
-    /// The request. A request that was parsed goes on with the fields that it had, in the
-    /// spelling that it had, and with the `wasm` and `memory` that are here now.
+    /// The module as it goes to the runtime `target`, with its linear memory: to start at once.
+    #[must_use]
+    pub fn moved_to(&self, target: Uuid, memory: Bytes) -> Self {
+        let mut moved = self.clone();
+        moved.parent = Parent::Runtime(target);
+        moved.memory = Some(memory);
+        moved.wait_state = false;
+        if !moved.original.is_empty() {
+            moved
+                .original
+                .insert("parent".to_owned(), moved.parent.to_value());
+            moved.original.remove("wait_state");
+            moved.original.remove("send_to_runtime");
+        }
+        moved
+    }
+
+    /// The request. One that was parsed goes on as it came: with the fields of `original`, in
+    /// their spelling, and with `wasm` and `memory`. Otherwise all fields are written.
     #[must_use]
     pub fn to_message(&self, object_id: &ObjectId) -> Vec<u8> {
-        let mut data = self.details();
-        data.extend(self.original.clone());
+        let data = match &self.original {
+            original if original.is_empty() => self.details(),
+            original => original.clone(),
+        };
         let mut message = request::message(object_id, &Action::Create, data);
         // The large fields are written straight into the message, which ends in `}}`.
         message.truncate(message.len().saturating_sub(2));

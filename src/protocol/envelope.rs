@@ -60,23 +60,23 @@ pub(super) enum Blob {
 
 /// Reads the message `text`.
 pub(super) fn read(text: &str) -> Result<Envelope, String> {
-    let budget = Budget::new();
     run(
         text,
         EnvelopeSeed {
-            data: Some(&budget),
-            budget: &budget,
+            budget: &Budget::new(),
+            all: true,
         },
     )
 }
 
-/// Reads the message `text` but for its `data`, which may be anything of any size and depth.
-pub(super) fn read_without_data(text: &str) -> Result<Envelope, String> {
+/// Reads `object_id` and `type` of the message `text`. The rest may be anything of any size and
+/// depth.
+pub(super) fn read_sender(text: &str) -> Result<Envelope, String> {
     run(
         text,
         EnvelopeSeed {
-            data: None,
             budget: &Budget::new(),
+            all: false,
         },
     )
 }
@@ -92,7 +92,7 @@ fn run<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value
 
 struct EnvelopeSeed<'b> {
     budget: &'b Budget,
-    data: Option<&'b Budget>,
+    all: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for EnvelopeSeed<'_> {
@@ -113,22 +113,59 @@ impl<'de> Visitor<'de> for EnvelopeSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope, A::Error> {
         let mut envelope = Envelope::default();
         let any = Bounded(self.budget);
-        while let Some(key) = map.next_key_seed(Key(self.budget))? {
-            match key.as_str() {
-                "object_id" => envelope.object_id = map.next_value_seed(any)?,
-                "action" => envelope.action = map.next_value_seed(any)?,
-                "type" => envelope.kind = map.next_value_seed(any)?,
-                "send_to_runtime" => envelope.send_to_runtime = map.next_value_seed(any)?,
-                "ka_interval_sec" => envelope.ka_interval_sec = map.next_value_seed(any)?,
-                "data" if let Some(budget) = self.data => {
-                    envelope.data = map.next_value_seed(DataSeed(budget))?;
+        while let Some(key) = map.next_key_seed(EnvelopeKey)? {
+            let to = match key {
+                "object_id" => &mut envelope.object_id,
+                "type" => &mut envelope.kind,
+                "action" if self.all => &mut envelope.action,
+                "send_to_runtime" if self.all => &mut envelope.send_to_runtime,
+                "ka_interval_sec" if self.all => &mut envelope.ka_interval_sec,
+                "data" if self.all => {
+                    envelope.data = map.next_value_seed(DataSeed(self.budget))?;
+                    continue;
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
+                    continue;
                 }
-            }
+            };
+            *to = map.next_value_seed(any)?;
         }
         Ok(envelope)
+    }
+}
+
+/// A key of the outer object: one of those that are known, or `""`.
+struct EnvelopeKey;
+
+impl<'de> DeserializeSeed<'de> for EnvelopeKey {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'static str, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for EnvelopeKey {
+    type Value = &'static str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<&'static str, E> {
+        const KNOWN: [&str; 6] = [
+            "object_id",
+            "type",
+            "action",
+            "data",
+            "send_to_runtime",
+            "ka_interval_sec",
+        ];
+        Ok(KNOWN
+            .into_iter()
+            .find(|known| *known == key)
+            .unwrap_or_default())
     }
 }
 

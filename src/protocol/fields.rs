@@ -34,6 +34,7 @@ pub(super) fn uuid(map: &Map<String, Value>, key: &str) -> Result<Option<Uuid>, 
 pub(super) fn uuid_of(value: &Value, field: &str) -> Result<Option<Uuid>, Reason> {
     match value {
         Value::Null => Ok(None),
+        Value::String(text) if text.trim().is_empty() => Ok(None),
         Value::String(text) => Uuid::try_parse(text.trim())
             .map(Some)
             .map_err(|_| Reason::field(field, format!("{} is not a uuid", show(value)))),
@@ -193,10 +194,13 @@ pub(super) fn list(
         return Ok(Vec::new());
     }
     if values.len() > max {
-        let problem = format!("has {} entries, more than {max}", values.len());
-        return Err(Reason::field(field, problem));
+        return Err(too_many(field, values.len(), max));
     }
     Ok(values)
+}
+
+fn too_many(field: &str, there: usize, max: usize) -> Reason {
+    Reason::field(field, format!("has {there} entries, more than {max}"))
 }
 
 fn list_in(text: &str, field: &str, nested: usize) -> Result<Vec<Value>, Reason> {
@@ -247,7 +251,16 @@ pub(super) fn texts(
     max: usize,
     max_bytes: usize,
 ) -> Result<Vec<String>, Reason> {
-    let values = list(map, field, max)?;
+    let values = match map.get(field) {
+        // One word that looks like an object is an argument as good as any other.
+        Some(Value::String(text)) if text.trim().starts_with('{') => {
+            text.split_ascii_whitespace().map(Value::from).collect()
+        }
+        _ => list(map, field, max)?,
+    };
+    if values.len() > max {
+        return Err(too_many(field, values.len(), max));
+    }
     let texts = values.iter().enumerate().map(|(at, value)| {
         let field = format!("{field}[{at}]");
         let text = scalar(value, &field)?;

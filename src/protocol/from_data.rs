@@ -30,7 +30,7 @@ pub(super) fn create_module(fields: Fields) -> Result<CreateModule, Reason> {
         name: text(&map, "name", MAX_NAME)?.unwrap_or_else(|| "amodule".to_owned()),
         parent: parent(map.get("parent").unwrap_or(&Value::Null))?,
         filename: text(&map, "filename", MAX_PATH)?,
-        fileid: text(&map, "fileid", MAX_NAME)?,
+        fileid: text(&map, "fileid", MAX_NAME)?.unwrap_or_else(|| "na".to_owned()),
         filetype,
         apis: if apis.is_empty() {
             filetype.default_apis()
@@ -86,21 +86,25 @@ fn snapshot_or_limit(blob: Blob) -> Result<(Option<Bytes>, Option<u64>), Reason>
 }
 
 fn filetype(map: &Map<String, Value>) -> Result<FileType, Reason> {
-    let Some(filetype) = text(map, "filetype", MAX_NAME)? else {
-        return Ok(FileType::default());
-    };
-    match filetype.to_ascii_uppercase().as_str() {
-        "WA" | "WASM" => Ok(FileType::Wasm),
-        "PY" => Ok(FileType::Python),
-        _ => {
-            let problem = format!("{} is neither \"WA\" nor \"PY\"", show(&filetype.into()));
+    match word(map, "filetype")?.as_deref() {
+        None => Ok(FileType::default()),
+        Some("wa" | "wasm") => Ok(FileType::Wasm),
+        Some("py") => Ok(FileType::Python),
+        Some(other) => {
+            let problem = format!("{} is neither \"WA\" nor \"PY\"", show(&other.into()));
             Err(Reason::field("filetype", problem))
         }
     }
 }
 
+/// A name that stands for something, in small letters.
+fn word(map: &Map<String, Value>, key: &str) -> Result<Option<String>, Reason> {
+    let word = text(map, key, MAX_NAME)?;
+    Ok(word.map(|word| word.trim().to_ascii_lowercase()))
+}
+
 fn fault_crash(map: &Map<String, Value>) -> Result<FaultCrash, Reason> {
-    match text(map, "fault_crash", MAX_NAME)?.as_deref() {
+    match word(map, "fault_crash")?.as_deref() {
         None | Some("ignore") => Ok(FaultCrash::Ignore),
         Some("restart") => Ok(FaultCrash::Restart),
         Some(other) => {
@@ -116,12 +120,10 @@ fn fault_crash(map: &Map<String, Value>) -> Result<FaultCrash, Reason> {
 fn parent(value: &Value) -> Result<Parent, Reason> {
     match value {
         Value::Null => Ok(Parent::Any),
-        Value::Object(map) => match map.get("uuid") {
-            None | Some(Value::Null) => Ok(Parent::Any),
-            Some(uuid) => Ok(Parent::Runtime(
-                uuid_of(uuid, "parent.uuid")?.unwrap_or_default(),
-            )),
-        },
+        Value::Object(map) => {
+            let uuid = uuid_of(map.get("uuid").unwrap_or(&Value::Null), "parent.uuid")?;
+            Ok(uuid.map_or(Parent::Any, Parent::Runtime))
+        }
         Value::String(text) => {
             let text = text.trim();
             if text.starts_with('{')
@@ -156,6 +158,10 @@ fn env(map: &Map<String, Value>) -> Result<Vec<(String, String)>, Reason> {
             }
             value => {
                 let text = scalar(&value, &field)?;
+                // What is left where text with a space at its end was split at spaces.
+                if text.is_empty() {
+                    continue;
+                }
                 let (name, value) = text.split_once('=').unwrap_or((&text, ""));
                 variables.push((name.to_owned(), value.to_owned()));
             }
@@ -197,7 +203,7 @@ fn channel(map: &Map<String, Value>) -> Result<Channel, Reason> {
         None => text(map, "topic", MAX_TOPIC)?,
     };
     let path = text(map, "path", MAX_PATH)?;
-    let mode = match text(map, "mode", MAX_NAME)?.as_deref() {
+    let mode = match word(map, "mode")?.as_deref() {
         None | Some("rw" | "wr") => ChannelMode::ReadWrite,
         Some("r") => ChannelMode::Read,
         Some("w") => ChannelMode::Write,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::{self, Blob, Data, Envelope, Fields};
 use super::fields::{float, show};
+use super::literal;
 use super::{Action, ObjectId, ParseError, Reason, Request, RequestData, Response, from_data};
 
 /// The longest time between keepalives that a supervisor may ask for, in seconds.
@@ -29,14 +30,14 @@ pub enum Incoming {
 pub fn parse(payload: &[u8], max: usize) -> Result<Incoming, ParseError> {
     let text = std::str::from_utf8(payload)
         .map_err(|error| ParseError::new(Reason::NotUtf8(error.valid_up_to())))?;
-    let text = text
+    let whole = text
         .trim_start_matches('\u{feff}')
         .trim_matches(|c: char| c.is_whitespace() || c == '\0');
     // Some clients put single quotes around the whole.
-    let quoted = text
+    let quoted = whole
         .strip_prefix('\'')
         .and_then(|text| text.strip_suffix('\''));
-    let text = quoted.unwrap_or(text);
+    let text = quoted.unwrap_or(whole);
     if payload.len() > max {
         let reason = Reason::TooLarge {
             size: payload.len(),
@@ -46,9 +47,11 @@ pub fn parse(payload: &[u8], max: usize) -> Result<Incoming, ParseError> {
     }
     let message = match envelope::read(text) {
         Ok(message) => message,
-        // What Python writes in single quotes is escaped.
-        Err(_) if quoted.is_some() && text.contains("\\'") => {
-            let text = text.replace("\\'", "'");
+        // What Python writes in single quotes has its backslashes and quotes escaped.
+        Err(problem) if quoted.is_some() && text.contains('\\') => {
+            let Ok(Value::String(text)) = literal::parse(whole) else {
+                return Err(blame(text, Reason::Json(problem)));
+            };
             envelope::read(&text).map_err(|problem| blame(&text, Reason::Json(problem)))?
         }
         Err(problem) => return Err(blame(text, Reason::Json(problem))),
@@ -69,7 +72,7 @@ enum Kind {
 
 /// The error for a message that cannot be read, with its id if that can.
 fn blame(text: &str, reason: Reason) -> ParseError {
-    let message = envelope::read_without_data(text).ok();
+    let message = envelope::read_sender(text).ok();
     match message.as_ref().map(sender) {
         Some(Ok((object_id, Kind::Request))) => ParseError::of_request(reason, object_id),
         _ => ParseError::new(reason),

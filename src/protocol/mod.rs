@@ -19,6 +19,9 @@ mod runtime;
 mod topics;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use create::{Channel, ChannelMode, CreateModule, FaultCrash, FileType, Parent, Resources};
 pub use error::{ParseError, Reason};
 pub use incoming::{Incoming, parse};
