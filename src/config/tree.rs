@@ -76,7 +76,7 @@ settings! {
 
     /// The MQTT broker and how to connect to it.
     broker: BrokerSettings {
-        /// The broker: mqtt://HOST[:PORT], mqtts:// (TLS), ws:// or wss:// (WebSocket).
+        /// The broker: mqtt://HOST:PORT, mqtts:// (TLS), ws:// or wss:// (WebSocket).
         url: BrokerAddress as Broker = |_| BrokerAddress::local(),
             example "\"mqtts://broker.example:8883\"", flag "broker", variable "ARENA_BROKER";
         /// The MQTT client id. No two clients of a broker may have the same.

@@ -25,7 +25,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where the broker is: `mqtt://HOST[:PORT]`, also with `mqtts`, `ws` or
+/// Where the broker is: `mqtt://HOST:PORT`, also with `mqtts`, `ws` or
 /// `wss`, or without a scheme. It may hold a user and a password, so that only
 /// [`BrokerAddress::as_str`] shows all of it.
 #[derive(Clone, PartialEq, Eq)]
