@@ -119,15 +119,25 @@ fn cost(message: &Message) -> usize {
     message.size() + OVERHEAD
 }
 
+/// What a queue keeps for itself when it is empty. A module may fill its channels one after the
+/// other.
+const KEPT: usize = 64;
+
+fn shrink<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() > KEPT {
+        *queue = VecDeque::new();
+    }
+}
+
 impl State {
     fn push(&mut self, at: usize, message: &Message, limits: &MailboxLimits) -> bool {
         let size = cost(message);
-        self.received += 1;
-        self.received_bytes += message.payload.len() as u64;
         let Some(slot) = self.queues.get_mut(at).filter(|slot| slot.open) else {
             return false;
         };
         slot.received += 1;
+        self.received += 1;
+        self.received_bytes += message.payload.len() as u64;
         let never_fits = limits.messages == 0 || size > limits.bytes;
         while self.messages >= limits.messages || self.bytes + size > limits.bytes {
             if never_fits || limits.overflow == Overflow::DropNewest || !self.drop_oldest() {
@@ -156,7 +166,9 @@ impl State {
 
     /// Takes the next message out; what it costs is still counted.
     fn take(&mut self, at: usize) -> Option<Message> {
-        let (number, message) = self.queues.get_mut(at)?.messages.pop_front()?;
+        let messages = &mut self.queues.get_mut(at)?.messages;
+        let (number, message) = messages.pop_front()?;
+        shrink(messages);
         if self
             .order
             .front()
@@ -170,6 +182,10 @@ impl State {
     fn release(&mut self, cost: usize) {
         self.messages -= 1;
         self.bytes -= cost;
+        if self.messages == 0 {
+            self.order.clear();
+            shrink(&mut self.order);
+        }
     }
 
     fn pop(&mut self, at: usize) -> Option<Message> {
@@ -521,6 +537,22 @@ mod tests {
         }
         let state = mailbox.state();
         assert!(state.queues.len() <= 2 && state.order.len() < 200);
+    }
+
+    #[test]
+    fn what_was_full_once_takes_no_room_for_ever() {
+        let mailbox = Mailbox::new(MailboxLimits::default());
+        let (queue, closed) = (mailbox.open(), mailbox.open());
+        closed.close();
+        for _ in 0..5000 {
+            queue.deliver(&message("x"));
+            closed.deliver(&message("x"));
+        }
+        assert_eq!(texts(&queue).len(), 5000);
+        assert_eq!(mailbox.stats().received, 5000);
+        let state = mailbox.state();
+        let kept = state.queues.iter().map(|slot| slot.messages.capacity());
+        assert_eq!((kept.sum::<usize>(), state.order.capacity()), (0, 0));
     }
 
     #[test]
