@@ -20,7 +20,7 @@ pub(super) struct Changes {
 }
 
 /// The filters in use, and which of them are subscribed at the broker: those that no other
-/// covers. What a change costs depends on the filters that it concerns, not on all of them.
+/// covers. A change looks only at the filters that begin as the one that changes does.
 #[derive(Debug, Default)]
 pub(super) struct Upstreams {
     used: Trie<Used>,
