@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use super::object::{Dir, Object};
 use super::table::{Entry, Table};
 use super::types::Rights;
+use super::virtual_file::VirtualDir;
 
 /// Where a standard stream of an instance leads.
 #[derive(Debug, Default)]
@@ -47,9 +48,14 @@ pub struct WasiConfig {
 
 #[derive(Debug)]
 struct Preopen {
-    host: PathBuf,
     guest: String,
-    read_only: bool,
+    directory: Directory,
+}
+
+#[derive(Debug)]
+enum Directory {
+    Host { path: PathBuf, read_only: bool },
+    Virtual(VirtualDir),
 }
 
 impl Default for WasiConfig {
@@ -104,9 +110,21 @@ impl WasiConfig {
         read_only: bool,
     ) -> &mut Self {
         self.preopens.push(Preopen {
-            host: host.into(),
             guest: guest.into(),
-            read_only,
+            directory: Directory::Host {
+                path: host.into(),
+                read_only,
+            },
+        });
+        self
+    }
+
+    /// Opens a directory of virtual files to the guest. It takes its place in the order of all
+    /// preopened directories.
+    pub fn preopen_virtual(&mut self, guest: impl Into<String>, dir: VirtualDir) -> &mut Self {
+        self.preopens.push(Preopen {
+            guest: guest.into(),
+            directory: Directory::Virtual(dir),
         });
         self
     }
@@ -200,11 +218,12 @@ impl Wasi {
             table.set_stream(fd, entry);
         }
         for preopen in config.preopens {
-            let entry = open_preopen(&preopen).map_err(|source| WasiError::Preopen {
-                path: preopen.host,
-                source,
-            })?;
-            check_text(preopen.guest)?;
+            let guest = check_text(preopen.guest)?;
+            let entry = match preopen.directory {
+                Directory::Host { path, read_only } => open_preopen(&path, &guest, read_only)
+                    .map_err(|source| WasiError::Preopen { path, source })?,
+                Directory::Virtual(dir) => virtual_preopen(dir, &guest),
+            };
             table
                 .insert(entry)
                 .map_err(|_| WasiError::TooMany(config.max_descriptors))?;
@@ -268,7 +287,7 @@ fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<E
         Object::File(_) if applicable.contains(Rights::SOCK_SHUTDOWN) => applicable,
         Object::File(_) => applicable & !other_direction,
         // A directory as a stream is of no use, and not a way into it.
-        Object::Dir(_) => Rights::FD_FILESTAT_GET,
+        _ => Rights::FD_FILESTAT_GET,
     };
     let inheriting = if base.contains(Rights::SOCK_ACCEPT) {
         Rights::SOCKET
@@ -284,10 +303,9 @@ fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<E
     })
 }
 
-fn open_preopen(preopen: &Preopen) -> io::Result<Entry> {
-    let dir = open_dir(&preopen.host)?;
-    let object = Object::Dir(dir);
-    let allowed = if preopen.read_only {
+fn open_preopen(path: &Path, guest: &str, read_only: bool) -> io::Result<Entry> {
+    let object = Object::Dir(open_dir(path)?);
+    let allowed = if read_only {
         !Rights::WRITES
     } else {
         Rights::ALL
@@ -296,9 +314,20 @@ fn open_preopen(preopen: &Preopen) -> io::Result<Entry> {
         base: object.applicable() & allowed,
         inheriting: allowed,
         object: Arc::new(object),
-        preopen: Some(preopen.guest.as_str().into()),
-        read_only: preopen.read_only,
+        preopen: Some(guest.into()),
+        read_only,
     })
+}
+
+fn virtual_preopen(dir: VirtualDir, guest: &str) -> Entry {
+    let object = Object::VirtualDir(Arc::new(dir));
+    Entry {
+        base: object.applicable(),
+        inheriting: Rights::ALL,
+        object: Arc::new(object),
+        preopen: Some(guest.into()),
+        read_only: false,
+    }
 }
 
 /// A directory that must not be listed may still be a way to what is in it.

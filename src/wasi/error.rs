@@ -4,6 +4,7 @@ use std::io;
 
 use rustix::io::Errno as HostErrno;
 
+use super::virtual_file::VirtualError;
 use crate::wamr::{HostError, OutOfBounds};
 
 macro_rules! errnos {
@@ -136,6 +137,12 @@ pub(crate) enum Fail {
 impl From<Errno> for Fail {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
+    }
+}
+
+impl From<VirtualError> for Fail {
+    fn from(error: VirtualError) -> Self {
+        Self::Errno(error.into())
     }
 }
 

@@ -75,13 +75,19 @@ fn check_range(offset: u64, length: u64, otherwise: Errno) -> Result<(), Errno> 
 pub(crate) fn fd_sync(call: &Call<'_>, fd: u32) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
     entry.require(Rights::FD_SYNC)?;
-    Ok(fsync(entry.object.as_fd())?)
+    match entry.object.host_fd() {
+        Some(fd) => Ok(fsync(fd)?),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn fd_datasync(call: &Call<'_>, fd: u32) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
     entry.require(Rights::FD_DATASYNC)?;
-    Ok(fdatasync(entry.object.as_fd())?)
+    match entry.object.host_fd() {
+        Some(fd) => Ok(fdatasync(fd)?),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn fd_fdstat_get(call: &Call<'_>, fd: u32, at: u32) -> Result<()> {
@@ -102,9 +108,13 @@ pub(crate) fn fd_fdstat_set_flags(call: &Call<'_>, fd: u32, flags: u32) -> Resul
     let flags = FdFlags::exact(flags).ok_or(Errno::Inval)?;
     match &*entry.object {
         Object::File(file) => file.set_flags(flags),
+        Object::Virtual(file) => {
+            file.set_flags(flags);
+            Ok(())
+        }
         // None of them means anything there.
-        Object::Dir(_) if flags == FdFlags::EMPTY => Ok(()),
-        Object::Dir(_) => Err(Errno::NotSup.into()),
+        Object::Dir(_) | Object::VirtualDir(_) if flags == FdFlags::EMPTY => Ok(()),
+        Object::Dir(_) | Object::VirtualDir(_) => Err(Errno::NotSup.into()),
     }
 }
 
@@ -141,7 +151,8 @@ pub(crate) fn fd_filestat_set_times(
     let entry = call.wasi.table.get(fd)?;
     entry.require(Rights::FD_FILESTAT_SET_TIMES)?;
     let times = timestamps(accessed, modified, flags)?;
-    Ok(futimens(entry.object.as_fd(), &times)?)
+    let fd = entry.object.host_fd().ok_or(Errno::Perm)?;
+    Ok(futimens(fd, &times)?)
 }
 
 /// The times to set, given in nanoseconds since 1970.

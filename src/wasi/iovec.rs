@@ -53,6 +53,28 @@ pub(crate) fn total(ranges: &[(u32, u32)]) -> usize {
         .fold(0, |sum, &(_, len)| sum.saturating_add(len as usize))
 }
 
+/// Copies what the buffers hold, up to `limit` bytes.
+pub(crate) fn gather(call: &Call<'_>, ranges: &[(u32, u32)], limit: usize) -> Result<Vec<u8>> {
+    let mut data = vec![0; total(ranges).min(limit)];
+    let mut rest = data.as_mut_slice();
+    for &(at, len) in ranges {
+        let (part, after) = rest.split_at_mut(rest.len().min(len as usize));
+        call.memory.read(at, part)?;
+        rest = after;
+    }
+    Ok(data)
+}
+
+/// Puts data into the buffers, one after the other.
+pub(crate) fn scatter(call: &Call<'_>, ranges: &[(u32, u32)], mut data: &[u8]) -> Result<()> {
+    for &(at, len) in ranges {
+        let (part, after) = data.split_at(data.len().min(len as usize));
+        call.memory.write(at, part)?;
+        data = after;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -19,6 +19,10 @@
 //! - The standard streams' open file descriptions may be shared with other processes, so
 //!   their flags are not changed: a non-blocking standard input is non-blocking for the module
 //!   alone.
+//! - A directory may have files that are not the host's ([`VirtualDir`]): character devices without
+//!   an offset. Reading one never waits. All buffers of a `fd_write` are one write.
+//! - Of a descriptor that is subscribed in both directions, a poll waits for those only that it
+//!   has. A virtual file that is subscribed so can always be written, which does not end a poll.
 //! - A FIFO has the file type `unknown`; preview 1 has no number for it.
 
 #![deny(unsafe_code)]
@@ -43,6 +47,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+mod virtual_file;
 
 pub use config::{Stream, Wasi, WasiConfig, WasiError};
 pub use link::add_to_imports;
+pub use virtual_file::{
+    Access, EventWatch, Events, VirtualDir, VirtualError, VirtualFile, VirtualHandle,
+};

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, fstat};
 use rustix::net::SocketType;
@@ -11,15 +11,19 @@ use rustix::net::sockopt::socket_type;
 
 use super::error::{Errno, Result};
 use super::types::{FdFlags, FileStat, FileType, Rights};
+use super::virtual_file::{OpenVirtual, VirtualDir};
 
-/// What a descriptor stands for. Every call matches on it, so a kind of file that is not the
-/// host's becomes a variant here.
+/// What a descriptor stands for. Every call matches on it.
 #[derive(Debug)]
 pub(crate) enum Object {
     /// A file, a device, a pipe or a socket.
     File(File),
     /// A directory.
     Dir(Dir),
+    /// A file that is not the host's.
+    Virtual(OpenVirtual),
+    /// A directory of such files.
+    VirtualDir(Arc<VirtualDir>),
 }
 
 impl Object {
@@ -61,17 +65,20 @@ impl Object {
         }))
     }
 
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+    /// The host's descriptor; a virtual file has none.
+    pub(crate) fn host_fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::File(file) => file.fd.as_fd(),
-            Self::Dir(dir) => dir.handle.as_fd(),
+            Self::File(file) => Some(file.fd.as_fd()),
+            Self::Dir(dir) => Some(dir.handle.as_fd()),
+            Self::Virtual(_) | Self::VirtualDir(_) => None,
         }
     }
 
     pub(crate) fn filetype(&self) -> FileType {
         match self {
             Self::File(file) => file.filetype,
-            Self::Dir(_) => FileType::Directory,
+            Self::Dir(_) | Self::VirtualDir(_) => FileType::Directory,
+            Self::Virtual(file) => file.stat().filetype,
         }
     }
 
@@ -80,6 +87,9 @@ impl Object {
         match self {
             Self::Dir(dir) if dir.listable => Rights::DIRECTORY,
             Self::Dir(_) => Rights::DIRECTORY & !(Rights::FD_READDIR | Rights::FD_SYNC),
+            // With the rights to change it: who tries is told that it is not permitted.
+            Self::VirtualDir(_) => Rights::DIRECTORY,
+            Self::Virtual(file) => file.applicable(),
             Self::File(file) if file.terminal => Rights::STREAM,
             Self::File(file) => match file.filetype {
                 FileType::RegularFile => Rights::FILE,
@@ -93,12 +103,19 @@ impl Object {
     pub(crate) fn flags(&self) -> FdFlags {
         match self {
             Self::File(file) => file.flags(),
-            Self::Dir(_) => FdFlags::EMPTY,
+            Self::Virtual(file) => file.flags(),
+            Self::Dir(_) | Self::VirtualDir(_) => FdFlags::EMPTY,
         }
     }
 
     pub(crate) fn stat(&self) -> Result<FileStat> {
-        let mut stat = FileStat::from(&fstat(self.as_fd())?);
+        let fd = match self {
+            Self::File(file) => file.as_fd(),
+            Self::Dir(dir) => dir.handle.as_fd(),
+            Self::Virtual(file) => return Ok(file.stat()),
+            Self::VirtualDir(dir) => return Ok(dir.stat()),
+        };
+        let mut stat = FileStat::from(&fstat(fd)?);
         stat.filetype = self.filetype();
         Ok(stat)
     }

@@ -15,8 +15,9 @@ use super::fd::timestamps;
 use super::lookup::{locate, open_options, place, read_path};
 use super::object::{Dir, Object};
 use super::rw::store;
-use super::table::Entry;
+use super::table::{AnyDir, Entry};
 use super::types::{Abi, FdFlags, FileStat, LookupFlags, OpenFlags, Rights};
+use super::virtual_file::{Found, VirtualDir};
 
 pub(crate) fn path_create_directory(call: &Call<'_>, fd: u32, path: u32, len: u32) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
@@ -56,12 +57,18 @@ pub(crate) fn path_filestat_get(
     at: u32,
 ) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
-    let dir = entry.dir(Rights::PATH_FILESTAT_GET)?;
+    let dir = entry.any_dir(Rights::PATH_FILESTAT_GET)?;
     let follow = follows(lookup)?;
     let path = read_path(call, path, len)?;
     call.memory.check(at, FileStat::size_in(abi))?;
-    let stat = fstat(locate(dir.handle(), &path, follow)?)?;
-    Ok(call.memory.write(at, &FileStat::from(&stat).encode(abi))?)
+    let stat = match dir {
+        AnyDir::Host(dir) => FileStat::from(&fstat(locate(dir.handle(), &path, follow)?)?),
+        AnyDir::Virtual(dir) => match dir.find(&path)? {
+            Found::Dir => dir.stat(),
+            Found::File(file) => file.stat(),
+        },
+    };
+    Ok(call.memory.write(at, &stat.encode(abi))?)
 }
 
 #[allow(clippy::too_many_arguments, reason = "preview 1 has as many")]
@@ -190,10 +197,15 @@ pub(crate) fn path_readlink(
     size: u32,
 ) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
-    let dir = entry.dir(Rights::PATH_READLINK)?;
+    let dir = entry.any_dir(Rights::PATH_READLINK)?;
     let path = read_path(call, path, len)?;
     call.memory.check(at, room)?;
     call.memory.check(size, 4)?;
+    let dir = match dir {
+        AnyDir::Host(dir) => dir,
+        // What is there is no link.
+        AnyDir::Virtual(dir) => return Err(dir.find(&path).err().unwrap_or(Errno::Inval).into()),
+    };
     let located = locate(dir.handle(), &path, false)?;
     let mut buffer = [0u8; 4096];
     let length = match readlinkat_raw(&located, EMPTY, &mut buffer[..]) {
@@ -226,37 +238,23 @@ pub(crate) fn path_open(
     let follow = follows(lookup)?;
     let open_flags = OpenFlags::exact(open_flags).ok_or(Errno::Inval)?;
     let fd_flags = FdFlags::exact(fd_flags).ok_or(Errno::Inval)?;
-    let dir = entry.dir(Rights::PATH_OPEN | needed_to_open(open_flags))?;
+    let dir = entry.any_dir(Rights::PATH_OPEN | needed_to_open(open_flags))?;
     let (base, inheriting) = granted(&entry, base, inheriting, fd_flags)?;
     let path = read_path(call, path, len)?;
     call.memory.check(at, 4)?;
     call.wasi.table.check_room()?;
 
-    let object = if open_flags.contains(OpenFlags::DIRECTORY) {
-        // What is no directory is neither created nor cut off to become one.
-        if open_flags.contains(OpenFlags::CREAT) {
-            return Err(Errno::Inval.into());
-        }
-        let opened = reopen_dir(locate(dir.handle(), &path, follow)?)?;
-        if open_flags.contains(OpenFlags::TRUNC) {
-            return Err(Errno::IsDir.into());
-        }
-        Object::Dir(opened)
-    } else {
-        let read = base.intersects(Rights::FD_READ | Rights::FD_READDIR);
-        let write = base.intersects(Rights::WRITES_DATA);
-        let options = open_options(read, write, host_flags(open_flags, fd_flags), follow);
-        // A FIFO waits for its other end.
-        let opened = call.blocking(|| dir.handle().open_with(&path, &options))?;
-        Object::opened(opened.into_std().into(), fd_flags)?
+    let object = match dir {
+        AnyDir::Host(dir) => open_host(call, dir, &path, follow, open_flags, base, fd_flags)?,
+        AnyDir::Virtual(dir) => open_virtual(dir, &path, open_flags, base, fd_flags)?,
     };
     let applicable = object.applicable();
     let opened = Entry {
         base: base & applicable,
         inheriting: match &object {
-            Object::Dir(_) => inheriting,
+            Object::Dir(_) | Object::VirtualDir(_) => inheriting,
             Object::File(_) if applicable.contains(Rights::SOCK_ACCEPT) => inheriting,
-            Object::File(_) => Rights::EMPTY,
+            Object::File(_) | Object::Virtual(_) => Rights::EMPTY,
         },
         object: Arc::new(object),
         preopen: None,
@@ -264,6 +262,60 @@ pub(crate) fn path_open(
     };
     let fd = call.wasi.table.insert(opened)?;
     Ok(call.memory.write_u32(at, fd)?)
+}
+
+fn open_host(
+    call: &Call<'_>,
+    dir: &Dir,
+    path: &str,
+    follow: bool,
+    open_flags: OpenFlags,
+    base: Rights,
+    fd_flags: FdFlags,
+) -> Result<Object> {
+    if open_flags.contains(OpenFlags::DIRECTORY) {
+        // What is no directory is neither created nor cut off to become one.
+        if open_flags.contains(OpenFlags::CREAT) {
+            return Err(Errno::Inval.into());
+        }
+        let opened = reopen_dir(locate(dir.handle(), path, follow)?)?;
+        if open_flags.contains(OpenFlags::TRUNC) {
+            return Err(Errno::IsDir.into());
+        }
+        return Ok(Object::Dir(opened));
+    }
+    let read = base.intersects(Rights::FD_READ | Rights::FD_READDIR);
+    let write = base.intersects(Rights::WRITES_DATA);
+    let options = open_options(read, write, host_flags(open_flags, fd_flags), follow);
+    // A FIFO waits for its other end.
+    let opened = call.blocking(|| dir.handle().open_with(path, &options))?;
+    Ok(Object::opened(opened.into_std().into(), fd_flags)?)
+}
+
+/// There is nothing to cut off in a virtual file, and none can be made.
+fn open_virtual(
+    dir: &Arc<VirtualDir>,
+    path: &str,
+    open_flags: OpenFlags,
+    base: Rights,
+    fd_flags: FdFlags,
+) -> Result<Object, Errno> {
+    let creates = open_flags.contains(OpenFlags::CREAT);
+    if creates && open_flags.contains(OpenFlags::DIRECTORY) {
+        return Err(Errno::Inval);
+    }
+    let found = match dir.find(path) {
+        Err(Errno::NoEnt) if creates && !path.is_empty() => return Err(Errno::Acces),
+        Ok(_) if creates && open_flags.contains(OpenFlags::EXCL) => return Err(Errno::Exist),
+        found => found?,
+    };
+    match found {
+        Found::File(_) if open_flags.contains(OpenFlags::DIRECTORY) => Err(Errno::NotDir),
+        Found::File(file) => Ok(Object::Virtual(file.open(base, fd_flags)?)),
+        Found::Dir if creates || open_flags.contains(OpenFlags::TRUNC) => Err(Errno::IsDir),
+        Found::Dir if base.intersects(Rights::WRITES_DATA) => Err(Errno::IsDir),
+        Found::Dir => Ok(Object::VirtualDir(Arc::clone(dir))),
+    }
 }
 
 /// Opens a directory that was opened as a place only, so that it can be listed; one that must

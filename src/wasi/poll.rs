@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{SeekFrom, fstat, seek};
@@ -20,6 +20,7 @@ use super::rw::store;
 use super::subscription::{Clock, Event, Kind, Subscription};
 use super::table::Entry;
 use super::types::{Abi, NANOS, Rights};
+use super::virtual_file::{EventWatch, VirtualHandle};
 
 /// The most subscriptions in one call: four times the descriptors that a module may have
 /// unless configured otherwise.
@@ -98,8 +99,29 @@ impl Waited {
     fn file(&self) -> Option<&File> {
         match &*self.entry.object {
             Object::File(file) => Some(file),
-            Object::Dir(_) => None,
+            _ => None,
         }
+    }
+}
+
+/// In which directions each descriptor is subscribed.
+struct Directions(HashMap<u32, (bool, bool)>);
+
+impl Directions {
+    fn of(subscriptions: &[Subscription]) -> Self {
+        let mut directions = HashMap::<u32, (bool, bool)>::new();
+        for subscription in subscriptions {
+            match subscription.kind {
+                Kind::Read(fd) => directions.entry(fd).or_default().0 = true,
+                Kind::Write(fd) => directions.entry(fd).or_default().1 = true,
+                Kind::Clock(_) => {}
+            }
+        }
+        Self(directions)
+    }
+
+    fn has_both(&self, fd: u32) -> bool {
+        self.0.get(&fd) == Some(&(true, true))
     }
 }
 
@@ -113,12 +135,17 @@ struct Plan {
     files: Vec<Waited>,
     /// Userdata, kind, and which of the files.
     subscribed: Vec<(u64, Kind, usize)>,
+    /// Virtual files to be read.
+    virtual_reads: Vec<(Subscription, Entry)>,
+    /// Subscriptions that are ready and do not end the wait.
+    silent: Vec<Subscription>,
 }
 
 impl Plan {
     fn new(call: &Call<'_>, subscriptions: &[Subscription]) -> Self {
         let mut plan = Self::default();
         let mut known = HashMap::new();
+        let directions = Directions::of(subscriptions);
         for subscription in subscriptions {
             let userdata = subscription.userdata;
             let added = match &subscription.kind {
@@ -126,7 +153,8 @@ impl Plan {
                     Deadline::of(userdata, clock).map(|deadline| plan.deadlines.push(deadline))
                 }
                 Kind::Read(fd) | Kind::Write(fd) => {
-                    plan.add_file(call, subscription, *fd, &mut known)
+                    let both = directions.has_both(*fd);
+                    plan.add_file(call, subscription, *fd, both, &mut known)
                 }
             };
             if let Err(errno) = added {
@@ -142,6 +170,7 @@ impl Plan {
         call: &Call<'_>,
         subscription: &Subscription,
         fd: u32,
+        both: bool,
         known: &mut HashMap<u32, usize>,
     ) -> Result<(), Errno> {
         let entry = call.wasi.table.get(fd)?;
@@ -149,6 +178,13 @@ impl Plan {
             Kind::Write(_) => (Rights::FD_WRITE, PollFlags::OUT),
             _ => (Rights::FD_READ, PollFlags::IN),
         };
+        // Who asks for both directions means those that the descriptor has.
+        if both && !entry.base.contains(right) && entry.base.intersects(Rights::STREAM_DATA) {
+            return entry.require(Rights::POLL_FD_READWRITE);
+        }
+        if let Object::Virtual(_) = &*entry.object {
+            return self.add_virtual(subscription, entry, right, both);
+        }
         let file = entry.file(Rights::POLL_FD_READWRITE | right)?;
         if !file.can_block() {
             let available = match subscription.kind {
@@ -169,6 +205,67 @@ impl Plan {
         Ok(())
     }
 
+    fn add_virtual(
+        &mut self,
+        subscription: &Subscription,
+        entry: Entry,
+        right: Rights,
+        both: bool,
+    ) -> Result<(), Errno> {
+        entry.require(Rights::POLL_FD_READWRITE | right)?;
+        match subscription.kind {
+            Kind::Write(_) if both => self.silent.push(*subscription),
+            Kind::Write(_) => self.events.push(Event::ready(subscription, 1, false)),
+            _ => self.virtual_reads.push((*subscription, entry)),
+        }
+        Ok(())
+    }
+
+    /// The virtual files to be read.
+    fn virtual_handles(&self) -> impl Iterator<Item = (&Subscription, &dyn VirtualHandle)> {
+        self.virtual_reads
+            .iter()
+            .filter_map(|(subscription, entry)| match &*entry.object {
+                Object::Virtual(file) => Some((subscription, file.handle())),
+                _ => None,
+            })
+    }
+
+    fn add_virtual_ready(&mut self) {
+        let ready: Vec<_> = self
+            .virtual_handles()
+            .filter_map(|(subscription, handle)| {
+                Some(Event::ready(subscription, handle.readable()?, false))
+            })
+            .collect();
+        self.events.extend(ready);
+    }
+
+    /// What tells of changes of the virtual files, each once.
+    fn watches(&self) -> io::Result<Vec<Box<dyn EventWatch + '_>>> {
+        let mut sources = Vec::new();
+        let mut watches = Vec::new();
+        for events in self.virtual_handles().filter_map(|(_, h)| h.events()) {
+            let source = std::ptr::from_ref(events).cast::<()>();
+            if !sources.contains(&source) {
+                sources.push(source);
+                watches.push(events.watch()?);
+            }
+        }
+        Ok(watches)
+    }
+
+    /// The events of a wait that is over. Where a file has one, those are told of too that would
+    /// not have ended it.
+    fn finish(self) -> Vec<Event> {
+        let mut events = self.events;
+        if events.iter().any(|event| !event.is_clock()) {
+            let silent = self.silent.iter();
+            events.extend(silent.map(|subscription| Event::ready(subscription, 1, false)));
+        }
+        events
+    }
+
     /// The earliest time on that clock.
     fn earliest(&self, clock: ClockId) -> Option<u64> {
         self.deadlines
@@ -176,6 +273,14 @@ impl Plan {
             .filter(|d| d.clock == clock)
             .map(|d| d.at)
             .min()
+    }
+
+    fn poll_fds(&self) -> Vec<PollFd<'_>> {
+        let files = self.files.iter().filter_map(|waited| {
+            let fd = waited.file()?.as_fd();
+            Some(PollFd::from_borrowed_fd(fd, waited.flags))
+        });
+        files.collect()
     }
 
     /// Adds the events of the files, after what the host says about them.
@@ -214,45 +319,65 @@ impl Plan {
 /// Waits until at least one subscription has an event.
 fn wait(call: &Call<'_>, subscriptions: &[Subscription]) -> Result<Vec<Event>> {
     let mut plan = Plan::new(call, subscriptions);
+    plan.add_virtual_ready();
+    plan.add_due();
+    if !plan.events.is_empty() {
+        look(call, &mut plan)?;
+        return Ok(plan.finish());
+    }
     let timer = match plan.earliest(ClockId::Realtime) {
-        Some(at) if plan.events.is_empty() && now(ClockId::Realtime) < at => Some(wall_timer(at)?),
-        _ => None,
+        Some(at) => Some(wall_timer(at)?),
+        None => None,
     };
+    // Entries of their own, so that the plan can change while they are watched.
+    let watched = Plan {
+        virtual_reads: plan.virtual_reads.clone(),
+        ..Plan::default()
+    };
+    let watches = watched.watches()?;
     loop {
-        plan.add_due();
-        let at_once = !plan.events.is_empty();
-        let monotonic = plan.earliest(ClockId::Monotonic);
-        let returned = {
-            let files = plan.files.iter().filter_map(|waited| {
-                Some(PollFd::from_borrowed_fd(
-                    waited.file()?.as_fd(),
-                    waited.flags,
-                ))
-            });
-            let timer = timer.iter().map(|timer| PollFd::new(timer, PollFlags::IN));
-            let mut fds: Vec<_> = files.chain(timer).collect();
-            if at_once && plan.files.is_empty() {
-                call.check_stop()?;
-            } else {
-                call.blocking(|| {
-                    let timeout = if at_once {
-                        Some(0)
-                    } else {
-                        monotonic.map(remaining)
-                    };
-                    poll(&mut fds, timeout.map(timespec).as_ref()).map_err(io::Error::from)
-                })?;
-            }
-            fds.iter().map(PollFd::revents).collect::<Vec<_>>()
-        };
-        plan.add_ready(&returned);
-        if !at_once {
-            plan.add_due();
+        for watch in &watches {
+            watch.clear();
         }
+        // After that, or what comes now is missed.
+        plan.add_virtual_ready();
         if !plan.events.is_empty() {
-            return Ok(plan.events);
+            look(call, &mut plan)?;
+            return Ok(plan.finish());
+        }
+        let monotonic = plan.earliest(ClockId::Monotonic);
+        let mut fds = plan.poll_fds();
+        let files = fds.len();
+        fds.extend(timer.iter().map(|timer| PollFd::new(timer, PollFlags::IN)));
+        fds.extend(
+            watches
+                .iter()
+                .map(|watch| PollFd::from_borrowed_fd(watch.as_fd(), PollFlags::IN)),
+        );
+        call.blocking(|| {
+            let timeout = monotonic.map(remaining).map(timespec);
+            poll(&mut fds, timeout.as_ref()).map_err(io::Error::from)
+        })?;
+        let returned: Vec<_> = fds.iter().take(files).map(PollFd::revents).collect();
+        plan.add_ready(&returned);
+        plan.add_virtual_ready();
+        plan.add_due();
+        if !plan.events.is_empty() {
+            return Ok(plan.finish());
         }
     }
+}
+
+/// Adds the events of files that are ready now, beside those that are known.
+fn look(call: &Call<'_>, plan: &mut Plan) -> Result<()> {
+    if plan.files.is_empty() {
+        return call.check_stop();
+    }
+    let mut fds = plan.poll_fds();
+    call.blocking(|| poll(&mut fds, Some(&timespec(0))).map_err(io::Error::from))?;
+    let returned: Vec<_> = fds.iter().map(PollFd::revents).collect();
+    plan.add_ready(&returned);
+    Ok(())
 }
 
 /// The time until then on the monotonic clock, in nanoseconds.

@@ -10,7 +10,9 @@ use super::call::Call;
 use super::error::{Errno, Result};
 use super::object::Dir;
 use super::rw::store;
+use super::table::AnyDir;
 use super::types::{DirEnt, FileType, Rights};
+use super::virtual_file::VirtualDir;
 
 /// Fills the guest's buffer with entries from the one that the cookie names on. The last one
 /// is cut where the buffer ends, so that less than a full buffer means the end.
@@ -26,12 +28,16 @@ pub(crate) fn fd_readdir(
     size: u32,
 ) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
-    let dir = entry.dir(Rights::FD_READDIR)?;
+    let dir = entry.any_dir(Rights::FD_READDIR)?;
     call.memory.check(buffer, room)?;
     call.memory.check(size, 4)?;
     if i64::try_from(cookie).is_err() {
         return Err(Errno::Inval.into());
     }
+    let dir = match dir {
+        AnyDir::Host(dir) => dir,
+        AnyDir::Virtual(dir) => return list_virtual(call, dir, buffer, room, cookie, size),
+    };
 
     let _listing = dir.listing().lock().unwrap_or_else(PoisonError::into_inner);
     seek(dir.handle(), SeekFrom::Start(cookie))?;
@@ -45,12 +51,45 @@ pub(crate) fn fd_readdir(
         }
         let Some(entry) = entries.next() else { break };
         let record = encode(dir, &entry?)?;
-        let fits = record.len().min((room - used) as usize);
-        call.memory
-            .write(buffer + used, record.get(..fits).unwrap_or_default())?;
-        used += u32::try_from(fits).map_err(|_| Errno::Overflow)?;
+        used += put(call, buffer + used, room - used, &record)?;
     }
     store(call, size, used as usize)
+}
+
+/// Its cookies count the entries.
+fn list_virtual(
+    call: &Call<'_>,
+    dir: &VirtualDir,
+    buffer: u32,
+    room: u32,
+    cookie: u64,
+    size: u32,
+) -> Result<()> {
+    let mut used = 0;
+    let skip = usize::try_from(cookie).unwrap_or(usize::MAX);
+    for (next, listed) in (1..).zip(dir.list()).skip(skip) {
+        if used == room {
+            break;
+        }
+        let header = DirEnt {
+            next,
+            ino: listed.ino,
+            name_len: u32::try_from(listed.name.len()).map_err(|_| Errno::NameTooLong)?,
+            filetype: listed.filetype,
+        };
+        let mut record = header.encode();
+        record.extend_from_slice(listed.name.as_bytes());
+        used += put(call, buffer + used, room - used, &record)?;
+    }
+    store(call, size, used as usize)
+}
+
+/// Writes as much of a record as there is room for, and returns how much that is.
+fn put(call: &Call<'_>, at: u32, room: u32, record: &[u8]) -> Result<u32> {
+    let fits = record.len().min(room as usize);
+    call.memory
+        .write(at, record.get(..fits).unwrap_or_default())?;
+    Ok(u32::try_from(fits).map_err(|_| Errno::Overflow)?)
 }
 
 fn encode(dir: &Dir, entry: &RawDirEntry<'_>) -> Result<Vec<u8>> {

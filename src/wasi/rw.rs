@@ -2,14 +2,16 @@
 
 use std::io;
 
+use bytes::Bytes;
 use rustix::event::PollFlags;
 use rustix::fs::{SeekFrom, seek};
 
 use super::call::Call;
 use super::error::{Errno, Result};
-use super::iovec::read_ranges;
-use super::object::File;
+use super::iovec::{MAX_RANGES, gather, read_ranges, scatter, total};
+use super::object::{File, Object};
 use super::types::{Abi, Rights};
+use super::virtual_file::OpenVirtual;
 
 pub(crate) fn fd_read(call: &Call<'_>, fd: u32, list: u32, count: u32, size: u32) -> Result<()> {
     read(call, fd, list, count, None, size)
@@ -51,6 +53,10 @@ fn read(
     size: u32,
 ) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
+    if let (Object::Virtual(file), None) = (&*entry.object, offset) {
+        entry.require(Rights::FD_READ)?;
+        return read_virtual(call, file, list, count, size);
+    }
     let file = entry.file(Rights::FD_READ)?;
     check_offset(file, offset)?;
     if offset.is_some() {
@@ -80,6 +86,10 @@ fn write(
     size: u32,
 ) -> Result<()> {
     let entry = call.wasi.table.get(fd)?;
+    if let (Object::Virtual(file), None) = (&*entry.object, offset) {
+        entry.require(Rights::FD_WRITE)?;
+        return write_virtual(call, file, list, count, size);
+    }
     let file = entry.file(Rights::FD_WRITE)?;
     check_offset(file, offset)?;
     if offset.is_some() {
@@ -101,6 +111,46 @@ fn write(
         })?
     };
     store(call, size, done)
+}
+
+fn read_virtual(
+    call: &Call<'_>,
+    file: &OpenVirtual,
+    list: u32,
+    count: u32,
+    size: u32,
+) -> Result<()> {
+    call.memory.check(size, 4)?;
+    let ranges = read_ranges(call, list, count)?;
+    let data = match total(&ranges) {
+        0 => Bytes::new(),
+        room => file.handle().read(room)?,
+    };
+    scatter(call, &ranges, &data)?;
+    store(call, size, data.len())
+}
+
+/// All buffers are one write, and nothing of it is done if they are too much for that.
+fn write_virtual(
+    call: &Call<'_>,
+    file: &OpenVirtual,
+    list: u32,
+    count: u32,
+    size: u32,
+) -> Result<()> {
+    call.memory.check(size, 4)?;
+    let ranges = read_ranges(call, list, count)?;
+    let wanted = total(&ranges);
+    // Buffers may overlap, so that there is more in them than there is memory.
+    let limit = usize::try_from(call.memory.size()).unwrap_or(usize::MAX);
+    if wanted > limit || ranges.len() == MAX_RANGES {
+        return Err(Errno::MsgSize.into());
+    }
+    if wanted > 0 {
+        let data = gather(call, &ranges, limit)?;
+        file.handle().write(data.into())?;
+    }
+    store(call, size, wanted)
 }
 
 /// What a pipe that is ready takes without waiting, in bytes (`pipe(7)`).

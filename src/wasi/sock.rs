@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, accept_with, recv
 
 use super::call::Call;
 use super::error::{Errno, Fail, Result};
-use super::iovec::{read_ranges, total};
+use super::iovec::{gather, read_ranges, scatter, total};
 use super::object::{File, Object};
 use super::rw::store;
 use super::table::Entry;
@@ -22,6 +22,9 @@ const WAITALL: u32 = 2;
 const DATA_TRUNCATED: u16 = 1;
 
 fn socket(entry: &Entry, rights: Rights) -> Result<&File, Errno> {
+    if let Object::Virtual(_) = &*entry.object {
+        return Err(Errno::NotSock);
+    }
     let file = entry.file(Rights::EMPTY)?;
     if !matches!(
         file.filetype(),
@@ -133,7 +136,7 @@ pub(crate) fn sock_send(
     if file.filetype() == FileType::SocketDgram && total(&ranges) > MAX_TRANSFER {
         return Err(Errno::MsgSize.into());
     }
-    let data = gather(call, &ranges)?;
+    let data = gather(call, &ranges, MAX_TRANSFER)?;
     let sent = call.transfer(file, PollFlags::OUT, || {
         send(file.as_fd(), &data, SendFlags::NOSIGNAL).map_err(io::Error::from)
     })?;
@@ -150,26 +153,4 @@ pub(crate) fn sock_shutdown(call: &Call<'_>, fd: u32, how: u32) -> Result<()> {
         _ => return Err(Errno::Inval.into()),
     };
     Ok(shutdown(file.as_fd(), how)?)
-}
-
-/// Copies what the buffers hold, up to the limit.
-fn gather(call: &Call<'_>, ranges: &[(u32, u32)]) -> Result<Vec<u8>> {
-    let mut data = vec![0; total(ranges).min(MAX_TRANSFER)];
-    let mut rest = data.as_mut_slice();
-    for &(at, len) in ranges {
-        let (part, after) = rest.split_at_mut(rest.len().min(len as usize));
-        call.memory.read(at, part)?;
-        rest = after;
-    }
-    Ok(data)
-}
-
-/// Puts data into the buffers, one after the other.
-fn scatter(call: &Call<'_>, ranges: &[(u32, u32)], mut data: &[u8]) -> Result<()> {
-    for &(at, len) in ranges {
-        let (part, after) = data.split_at(data.len().min(len as usize));
-        call.memory.write(at, part)?;
-        data = after;
-    }
-    Ok(())
 }

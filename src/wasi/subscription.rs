@@ -137,6 +137,10 @@ impl Event {
         }
     }
 
+    pub(crate) fn is_clock(&self) -> bool {
+        self.kind == 0
+    }
+
     pub(crate) fn encode(&self) -> [u8; 32] {
         let mut out = [0; 32];
         let fields = [

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::error::{Errno, Result};
 use super::object::{Dir, File, Object};
 use super::types::Rights;
+use super::virtual_file::VirtualDir;
 
 /// One descriptor. Calls work on a clone, so that the table is not locked while they wait,
 /// and what they work on lives on when another thread of the guest closes the number.
@@ -32,14 +33,28 @@ impl Entry {
         }
     }
 
-    /// The file, for which the rights are needed.
+    /// The host's file, for which the rights are needed.
     ///
     /// # Errors
-    /// `EBADF` for a directory, `ENOTCAPABLE` when a right is missing.
+    /// `EBADF` for a directory, `ESPIPE` for a virtual file, `ENOTCAPABLE` when a right is
+    /// missing.
     pub(crate) fn file(&self, rights: Rights) -> Result<&File, Errno> {
         match &*self.object {
             Object::File(file) => self.require(rights).map(|()| file),
-            Object::Dir(_) => Err(Errno::Badf),
+            Object::Virtual(_) => self.require(rights).and(Err(Errno::Spipe)),
+            Object::Dir(_) | Object::VirtualDir(_) => Err(Errno::Badf),
+        }
+    }
+
+    /// The host's directory, for which the rights are needed.
+    ///
+    /// # Errors
+    /// `ENOTDIR` for a file, `EPERM` for a virtual directory, `ENOTCAPABLE` when a right is
+    /// missing.
+    pub(crate) fn dir(&self, rights: Rights) -> Result<&Dir, Errno> {
+        match self.any_dir(rights)? {
+            AnyDir::Host(dir) => Ok(dir),
+            AnyDir::Virtual(_) => Err(Errno::Perm),
         }
     }
 
@@ -47,12 +62,21 @@ impl Entry {
     ///
     /// # Errors
     /// `ENOTDIR` for anything else, `ENOTCAPABLE` when a right is missing.
-    pub(crate) fn dir(&self, rights: Rights) -> Result<&Dir, Errno> {
-        match &*self.object {
-            Object::Dir(dir) => self.require(rights).map(|()| dir),
-            Object::File(_) => Err(Errno::NotDir),
-        }
+    pub(crate) fn any_dir(&self, rights: Rights) -> Result<AnyDir<'_>, Errno> {
+        let dir = match &*self.object {
+            Object::Dir(dir) => AnyDir::Host(dir),
+            Object::VirtualDir(dir) => AnyDir::Virtual(dir),
+            Object::File(_) | Object::Virtual(_) => return Err(Errno::NotDir),
+        };
+        self.require(rights).map(|()| dir)
     }
+}
+
+/// A directory of either kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AnyDir<'a> {
+    Host(&'a Dir),
+    Virtual(&'a Arc<VirtualDir>),
 }
 
 /// The descriptors of one instance.

@@ -127,6 +127,9 @@ impl Rights {
         .union(Self::FD_FILESTAT_SET_TIMES)
         .union(Self::POLL_FD_READWRITE);
 
+    /// To read or to write.
+    pub(crate) const STREAM_DATA: Self = Self::FD_READ.union(Self::FD_WRITE);
+
     /// What has a meaning for a socket.
     pub(crate) const SOCKET: Self = Self::STREAM
         .union(Self::SOCK_SHUTDOWN)
