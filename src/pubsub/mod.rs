@@ -12,7 +12,9 @@
 //!   [`Queue`] for each channel. Payloads are shared, not copied.
 
 mod arrivals;
+mod broker_url;
 mod echo;
+mod link;
 mod mailbox;
 mod message;
 mod router;
@@ -22,6 +24,11 @@ mod trie;
 mod upstream;
 
 pub use arrivals::{Seen, Watch};
+pub use broker_url::{BrokerUrl, BrokerUrlError, Transport};
+pub use link::{
+    Backoff, Credentials, Link, LinkConfig, LinkCounters, LinkError, LinkEvent, LinkStatus,
+    Protocol, TlsConfig,
+};
 pub use mailbox::{Mailbox, MailboxLimits, MailboxStats, Overflow, Queue, Wait};
 pub use message::{Inbound, Message, PublishError, Qos, Subscriber, Uplink};
 pub use router::{Router, Subscription};

@@ -1,0 +1,361 @@
+//! What waits for the broker.
+//!
+//! Publishers put messages in on their threads and never wait; the link's thread takes them out.
+//! A message of quality 1 counts until the broker has acknowledged it: the link keeps it while it
+//! is in flight, and puts it back in front when the connection ends.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::super::message::{Message, PublishError, Qos, Uplink};
+use super::super::topic::Filter;
+use super::status::LinkCounters;
+
+/// The longest MQTT packet, without its first five bytes.
+pub(super) const MAX_PACKET: usize = 268_435_455;
+
+/// What a packet has beside topic and payload: lengths, packet identifier, properties.
+const PACKET_OVERHEAD: usize = 8;
+
+/// What a message takes beside its bytes, so that empty ones are bounded too.
+const ENTRY_OVERHEAD: usize = 128;
+
+/// How many messages are taken at once.
+const BATCH: usize = 64;
+
+/// A message on its way to the broker.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) message: Message,
+    /// How many connections ended while it was the first that was not acknowledged.
+    pub(super) failed: u32,
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        self.message.size() + ENTRY_OVERHEAD
+    }
+}
+
+/// A change of subscriptions.
+#[derive(Debug)]
+pub(super) enum Command {
+    Subscribe(Filter, Qos, u32),
+    Unsubscribe(Filter),
+}
+
+/// Whether the link is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// When all is delivered, or at that time.
+    Closing(Instant),
+    /// At once, without a word.
+    Abandoned,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    limit: usize,
+    state: Mutex<State>,
+    /// Wakes the link's thread.
+    pub(super) wake: Notify,
+    /// Wakes those who wait in `flush`.
+    drained: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: VecDeque<Entry>,
+    commands: Vec<Command>,
+    /// Of `messages` and of what is in flight.
+    bytes: usize,
+    /// Messages that the link has taken and still has to account for.
+    taken: usize,
+    online: bool,
+    /// The link has something to write, or a subscription is not confirmed.
+    busy: bool,
+    stop: Option<Stop>,
+    counters: LinkCounters,
+}
+
+impl State {
+    fn is_drained(&self) -> bool {
+        self.messages.is_empty() && self.commands.is_empty() && self.taken == 0 && !self.busy
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(limit: usize) -> Outbox {
+        Outbox {
+            limit,
+            state: Mutex::default(),
+            wake: Notify::new(),
+            drained: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here is left half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the counters.
+    pub(super) fn count(&self, change: impl FnOnce(&mut LinkCounters)) {
+        change(&mut self.state().counters);
+    }
+
+    pub(super) fn counters(&self) -> LinkCounters {
+        let state = self.state();
+        LinkCounters {
+            queued: state.messages.len() + state.taken,
+            queued_bytes: state.bytes,
+            ..state.counters.clone()
+        }
+    }
+
+    /// A connection is there: from now on messages of quality 0 are taken, and changes of
+    /// subscriptions are noted.
+    pub(super) fn go_online(&self) {
+        let mut state = self.state();
+        state.online = true;
+        state.busy = true;
+    }
+
+    /// The connection has ended. What was in flight comes back in front, in its order; messages of
+    /// quality 0 are dropped.
+    pub(super) fn go_offline(&self, in_flight: impl DoubleEndedIterator<Item = Entry>) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.online = false;
+        state.busy = false;
+        state.commands.clear();
+        for entry in in_flight.rev() {
+            state.messages.push_front(entry);
+        }
+        state.taken = 0;
+        let before = state.messages.len();
+        state
+            .messages
+            .retain(|entry| entry.message.qos > Qos::AtMostOnce);
+        let dropped = before - state.messages.len();
+        state.counters.dropped_offline = state
+            .counters
+            .dropped_offline
+            .saturating_add(as_u64(dropped));
+        state.bytes = state.messages.iter().map(Entry::size).sum();
+        self.tell_drained(state);
+    }
+
+    /// Takes what is to be done. At most a batch of messages; which stay accounted for until
+    /// [`Outbox::done`].
+    pub(super) fn take(&self, commands: &mut Vec<Command>, messages: &mut VecDeque<Entry>) {
+        let mut state = self.state();
+        commands.append(&mut state.commands);
+        let room = BATCH
+            .saturating_sub(messages.len())
+            .min(state.messages.len());
+        messages.extend(state.messages.drain(..room));
+        state.taken += room;
+        if room > 0 || !commands.is_empty() {
+            state.busy = true;
+        }
+    }
+
+    /// Whether there is a message to take.
+    pub(super) fn has_messages(&self) -> bool {
+        !self.state().messages.is_empty()
+    }
+
+    /// A message is written (quality 0), acknowledged (quality 1), or given up.
+    pub(super) fn done(&self, entry: &Entry, count: impl FnOnce(&mut LinkCounters)) {
+        let mut state = self.state();
+        state.taken = state.taken.saturating_sub(1);
+        state.bytes = state.bytes.saturating_sub(entry.size());
+        count(&mut state.counters);
+        self.tell_drained(&state);
+    }
+
+    /// The link has written everything, and all subscriptions are confirmed.
+    pub(super) fn rest(&self) {
+        let mut state = self.state();
+        state.busy = false;
+        self.tell_drained(&state);
+    }
+
+    fn tell_drained(&self, state: &State) {
+        if state.is_drained() {
+            self.drained.notify_all();
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub(super) fn is_drained(&self) -> bool {
+        self.state().is_drained()
+    }
+
+    /// Waits until nothing is left to do. Whether that is so.
+    pub(super) fn wait_drained(&self, timeout: Duration) -> bool {
+        let (state, _) = self
+            .drained
+            .wait_timeout_while(self.state(), timeout, |state| !state.is_drained())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.is_drained()
+    }
+
+    pub(super) fn stop(&self, stop: Stop) {
+        self.state().stop = Some(stop);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn stopping(&self) -> Option<Stop> {
+        self.state().stop
+    }
+
+    fn command(&self, command: Command) {
+        let mut state = self.state();
+        // After a connect, all that is subscribed is subscribed anew.
+        if state.online {
+            state.commands.push(command);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Uplink for Outbox {
+    fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let entry = Entry { message, failed: 0 };
+        let size = entry.size();
+        let mut state = self.state();
+        let state_ref = &mut *state;
+        let counters = &mut state_ref.counters;
+        if entry.message.size() + PACKET_OVERHEAD > MAX_PACKET {
+            counters.dropped_too_large += 1;
+            return Err(PublishError::TooLarge);
+        }
+        if entry.message.qos == Qos::AtMostOnce && !state_ref.online {
+            counters.dropped_offline += 1;
+            return Err(PublishError::Offline);
+        }
+        // One that is larger than the outbox goes when nothing else is waiting.
+        if state_ref.bytes > 0 && state_ref.bytes.saturating_add(size) > self.limit {
+            counters.dropped_full += 1;
+            return Err(PublishError::Full);
+        }
+        state_ref.bytes += size;
+        state_ref.messages.push_back(entry);
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn subscribe(&self, filter: Filter, qos: Qos, id: u32) {
+        self.command(Command::Subscribe(filter, qos, id));
+    }
+
+    fn unsubscribe(&self, filter: Filter) {
+        self.command(Command::Unsubscribe(filter));
+    }
+}
+
+pub(super) fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pubsub::Topic;
+
+    fn message(text: &str, qos: Qos) -> Message {
+        Message::new(Topic::new("t").unwrap(), text.to_owned(), qos)
+    }
+
+    fn take(outbox: &Outbox) -> VecDeque<Entry> {
+        let mut messages = VecDeque::new();
+        outbox.take(&mut Vec::new(), &mut messages);
+        messages
+    }
+
+    fn texts(messages: &VecDeque<Entry>) -> Vec<&[u8]> {
+        messages.iter().map(|e| &*e.message.payload).collect()
+    }
+
+    #[test]
+    fn offline_only_quality_1_is_kept() {
+        let outbox = Outbox::new(10_000);
+        assert_eq!(
+            outbox.publish(message("a", Qos::AtMostOnce)),
+            Err(PublishError::Offline)
+        );
+        assert_eq!(outbox.publish(message("b", Qos::AtLeastOnce)), Ok(()));
+        outbox.go_online();
+        assert_eq!(outbox.publish(message("c", Qos::AtMostOnce)), Ok(()));
+        assert_eq!(outbox.counters().queued, 2);
+        outbox.go_offline(std::iter::empty());
+        assert_eq!(texts(&take(&outbox)), [b"b"]);
+        assert_eq!(outbox.counters().dropped_offline, 2);
+    }
+
+    #[test]
+    fn what_was_in_flight_comes_first() {
+        let outbox = Outbox::new(10_000);
+        outbox.go_online();
+        for text in ["a", "b", "c"] {
+            outbox.publish(message(text, Qos::AtLeastOnce)).unwrap();
+        }
+        let taken = take(&outbox);
+        outbox.publish(message("d", Qos::AtLeastOnce)).unwrap();
+        outbox.done(&taken[0], |_| ());
+        outbox.go_offline(taken.into_iter().skip(1));
+        assert_eq!(texts(&take(&outbox)), [b"b", b"c", b"d"]);
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let outbox = Outbox::new(1000);
+        let mut taken = 0;
+        while outbox.publish(message("", Qos::AtLeastOnce)).is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken, 7);
+        let counters = outbox.counters();
+        assert_eq!((counters.dropped_full, counters.queued), (1, 7));
+        assert!(counters.queued_bytes <= 1000);
+        // What is in flight counts too.
+        outbox.go_online();
+        let entries = take(&outbox);
+        assert_eq!(
+            outbox.publish(message("", Qos::AtLeastOnce)),
+            Err(PublishError::Full)
+        );
+        outbox.done(&entries[0], |_| ());
+        assert_eq!(outbox.publish(message("", Qos::AtLeastOnce)), Ok(()));
+    }
+
+    #[test]
+    fn one_message_may_be_larger_than_the_outbox() {
+        let outbox = Outbox::new(1000);
+        let large = message(&"x".repeat(2000), Qos::AtLeastOnce);
+        assert_eq!(outbox.publish(large.clone()), Ok(()));
+        assert_eq!(outbox.publish(large), Err(PublishError::Full));
+    }
+
+    #[test]
+    fn flush_waits_for_the_link() {
+        let outbox = Outbox::new(1000);
+        assert!(outbox.wait_drained(Duration::ZERO));
+        outbox.go_online();
+        outbox.publish(message("a", Qos::AtLeastOnce)).unwrap();
+        assert!(!outbox.wait_drained(Duration::ZERO));
+        let taken = take(&outbox);
+        assert!(!outbox.wait_drained(Duration::ZERO));
+        outbox.done(&taken[0], |_| ());
+        assert!(!outbox.wait_drained(Duration::ZERO));
+        outbox.rest();
+        assert!(outbox.wait_drained(Duration::ZERO));
+    }
+}

@@ -1,0 +1,336 @@
+//! The link's thread: one connection after the other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::super::router::Router;
+use super::config::{Backoff, Credentials, LinkConfig, Protocol};
+use super::connection::{Connection, Flight};
+use super::failure::{Failure, FailureKind};
+use super::outbox::{Outbox, Stop, as_u64};
+use super::session::{Hello, Session};
+use super::status::{LinkEvent, Teller};
+use super::transport;
+use super::v4::V4;
+use super::v5::V5;
+
+/// A connection that has lasted so long was a good one; what comes next begins anew.
+const LASTED: Duration = Duration::from_secs(5);
+
+/// A message over which the broker ends so many connections in a row is given up.
+const MAX_FAILED: u32 = 8;
+
+pub(super) struct Worker {
+    pub(super) config: LinkConfig,
+    pub(super) router: Router,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) teller: Arc<Teller>,
+}
+
+/// How long to wait, by what has happened.
+struct Waits {
+    config: [Backoff; 2],
+    network: ExponentialBackoff,
+    refused: ExponentialBackoff,
+}
+
+impl Waits {
+    fn new(network: Backoff, refused: Backoff) -> Waits {
+        Waits {
+            config: [network, refused],
+            network: exponential(network),
+            refused: exponential(refused),
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        *self = Waits::new(self.config[0], self.config[1]);
+    }
+
+    fn next(&mut self, kind: FailureKind) -> Duration {
+        let (waits, config) = match kind {
+            FailureKind::Network => (&mut self.network, self.config[0]),
+            FailureKind::Refused => (&mut self.refused, self.config[1]),
+        };
+        waits.next().unwrap_or(config.max)
+    }
+}
+
+fn exponential(backoff: Backoff) -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(backoff.min)
+        .with_max_delay(backoff.max)
+        .with_factor(2.0)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+impl Worker {
+    /// Runs until the link is to end.
+    pub(super) fn run(self, runtime: Runtime) {
+        let mut waits = Waits::new(self.config.backoff, self.config.backoff_refused);
+        let mut flight = Flight::default();
+        let mut told = None;
+        while !self.is_over() {
+            let mut progress = Progress::default();
+            let attempt =
+                AssertUnwindSafe(|| runtime.block_on(self.attempt(&mut flight, &mut progress)));
+            // A panic in a library, or in a subscriber, must not end the link.
+            let ended = catch_unwind(attempt).unwrap_or_else(|_| {
+                Err(Failure::network(
+                    "a fault in the program, which is told above",
+                ))
+            });
+            self.take_back(&mut flight, &progress);
+            let Err(failure) = ended else {
+                break;
+            };
+            if progress
+                .connected_at
+                .is_some_and(|at| at.elapsed() > LASTED)
+            {
+                waits.begin_anew();
+            }
+            if progress.connected_at.is_some() {
+                told = None;
+            }
+            let retry_in = waits.next(failure.kind);
+            self.tell(
+                &failure,
+                retry_in,
+                progress.connected_at.is_some(),
+                &mut told,
+            );
+            runtime.block_on(async {
+                tokio::select! {
+                    () = sleep(retry_in) => {}
+                    () = self.over() => {}
+                }
+            });
+        }
+        // A name that is being looked up is not waited for.
+        runtime.shutdown_background();
+    }
+
+    /// Connects, and moves messages until the connection fails.
+    async fn attempt(&self, flight: &mut Flight, progress: &mut Progress) -> Result<(), Failure> {
+        let connecting = timeout(self.config.connect_timeout, self.connect(flight));
+        let mut connection = tokio::select! {
+            connection = connecting => connection.unwrap_or_else(|_| Err(Failure::network(format!(
+                "no answer within {} s", self.config.connect_timeout.as_secs_f32()
+            ))))?,
+            () = self.over() => return Ok(()),
+        };
+        progress.connected_at = Some(Instant::now());
+        tracing::info!("connected to {}", self.config.broker);
+        self.outbox.count(|counters| counters.connects += 1);
+        self.teller.tell(LinkEvent::Connected);
+        let ended = connection.run().await;
+        progress.acknowledged = connection.acknowledged;
+        ended
+    }
+
+    async fn connect<'a>(&'a self, flight: &'a mut Flight) -> Result<Connection<'a>, Failure> {
+        let hello = self.hello()?;
+        let session: Box<dyn Session> = match self.config.protocol {
+            Protocol::Mqtt311 => Box::new(V4::new()),
+            Protocol::Mqtt5 => Box::new(V5::new()),
+        };
+        let stream = transport::connect(&self.config).await?;
+        Connection::open(
+            stream,
+            session,
+            &hello,
+            self.config.keep_alive,
+            (&self.outbox, &self.router, flight),
+        )
+        .await
+    }
+
+    fn hello(&self) -> Result<Hello, Failure> {
+        let config = &self.config;
+        // In whole seconds, and rather longer than what we keep to.
+        let seconds = config.keep_alive.as_millis().div_ceil(1000);
+        Ok(Hello {
+            client_id: config.client_id.clone(),
+            keep_alive: u16::try_from(seconds).unwrap_or(u16::MAX),
+            login: self.login()?,
+            will: config.will.clone(),
+        })
+    }
+
+    fn login(&self) -> Result<Option<(String, String)>, Failure> {
+        let login = match &self.config.credentials {
+            Credentials::None => {
+                let broker = &self.config.broker;
+                match (broker.user(), broker.password()) {
+                    (None, None) => return Ok(None),
+                    (user, password) => (
+                        user.unwrap_or_default().to_owned(),
+                        password.unwrap_or_default().to_owned(),
+                    ),
+                }
+            }
+            Credentials::Password { user, password } => (user.clone(), password.clone()),
+            Credentials::TokenFile { user, path } => {
+                let text = std::fs::read_to_string(path).map_err(|e| {
+                    Failure::refused(format!("cannot read the token {}: {e}", path.display()))
+                })?;
+                let token = text.trim();
+                if token.is_empty() {
+                    return Err(Failure::refused(format!(
+                        "there is no token in {}",
+                        path.display()
+                    )));
+                }
+                let user = user
+                    .clone()
+                    .or_else(|| subject(token))
+                    .unwrap_or_else(|| self.config.client_id.clone());
+                (user, token.to_owned())
+            }
+        };
+        let longest = usize::from(u16::MAX);
+        if login.0.len() > longest || login.1.len() > longest {
+            return Err(Failure::refused(
+                "the user name, the password or the token is longer than MQTT allows",
+            ));
+        }
+        Ok(Some(login))
+    }
+
+    /// Puts back what was in flight, to be sent again.
+    fn take_back(&self, flight: &mut Flight, progress: &Progress) {
+        let mut resent = flight.sent.len();
+        if progress.connected_at.is_some()
+            && !progress.acknowledged
+            && let Some((_, first)) = flight.sent.front_mut()
+        {
+            first.failed += 1;
+            if first.failed >= MAX_FAILED {
+                tracing::error!(
+                    "a message of {} bytes on {} is given up: the broker ended {} connections over it",
+                    first.message.payload.len(),
+                    first.message.topic.as_str().escape_debug(),
+                    first.failed
+                );
+                flight.sent.pop_front();
+                self.outbox.count(|counters| counters.dropped_refused += 1);
+                resent -= 1;
+            }
+        }
+        self.outbox
+            .count(|counters| counters.resent += as_u64(resent));
+        let sent = flight.sent.drain(..).map(|(_, entry)| entry);
+        self.outbox.go_offline(sent.chain(flight.batch.drain(..)));
+    }
+
+    /// Says why there is no connection: in the log once, however often it is the same.
+    fn tell(
+        &self,
+        failure: &Failure,
+        retry_in: Duration,
+        was_connected: bool,
+        told: &mut Option<Failure>,
+    ) {
+        let what = if was_connected {
+            "lost the connection to"
+        } else {
+            "cannot connect to"
+        };
+        let text = format!(
+            "{what} {}: {}; next attempt in {:.1} s",
+            self.config.broker,
+            failure.why,
+            retry_in.as_secs_f32()
+        );
+        if told.as_ref() == Some(failure) {
+            tracing::debug!("{text}");
+        } else {
+            tracing::warn!("{text}");
+        }
+        *told = Some(failure.clone());
+        self.teller.tell(LinkEvent::Disconnected {
+            why: failure.why.clone(),
+            retry_in,
+        });
+    }
+
+    /// Whether nothing more is to be tried.
+    fn is_over(&self) -> bool {
+        match self.outbox.stopping() {
+            None => false,
+            Some(Stop::Abandoned) => true,
+            Some(Stop::Closing(at)) => self.outbox.is_drained() || Instant::now() >= at,
+        }
+    }
+
+    /// Until nothing more is to be tried.
+    async fn over(&self) {
+        while !self.is_over() {
+            match self.outbox.stopping() {
+                Some(Stop::Closing(at)) => tokio::select! {
+                    () = sleep_until(at.into()) => {}
+                    () = self.outbox.wake.notified() => {}
+                },
+                _ => self.outbox.wake.notified().await,
+            }
+        }
+    }
+}
+
+/// How far an attempt came.
+#[derive(Debug, Default)]
+struct Progress {
+    connected_at: Option<Instant>,
+    acknowledged: bool,
+}
+
+/// Whose token it is, if it is a JWT that says so. Whether it is true is the broker's business.
+fn subject(token: &str) -> Option<String> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    let subject = claims.get("sub")?.as_str()?;
+    (!subject.is_empty()).then(|| subject.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subject_of_a_token() {
+        // {"alg":"none"} . {"sub":"alice"} .
+        let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.";
+        assert_eq!(subject(token).as_deref(), Some("alice"));
+        assert_eq!(subject("secret"), None);
+        assert_eq!(subject("a.b.c"), None);
+        assert_eq!(subject("a.e30.c"), None);
+    }
+
+    #[test]
+    fn waits_grow_up_to_the_longest() {
+        let backoff = |min, max| Backoff {
+            min: Duration::from_millis(min),
+            max: Duration::from_millis(max),
+        };
+        let mut waits = Waits::new(backoff(50, 700), backoff(1000, 20_000));
+        let mut shortest = 50;
+        for _ in 0..20 {
+            let wait = waits.next(FailureKind::Network).as_millis();
+            assert!((shortest..=2 * shortest).contains(&wait), "{wait}");
+            shortest = (2 * shortest).min(700);
+        }
+        assert!(waits.next(FailureKind::Refused) >= Duration::from_secs(1));
+        waits.begin_anew();
+        assert!(waits.next(FailureKind::Network) <= Duration::from_millis(100));
+    }
+}
