@@ -254,8 +254,10 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
         let mut fields = Fields::default();
         while let Some(key) = map.next_key_seed(Key(self.0))? {
             match key.as_str() {
-                "wasm" => fields.wasm = map.next_value_seed(BlobSeed(self.0))?,
-                "memory" => fields.memory = map.next_value_seed(BlobSeed(self.0))?,
+                "wasm" => fields.wasm = map.next_value_seed(BlobSeed(self.0, Blob::of_text))?,
+                "memory" => {
+                    fields.memory = map.next_value_seed(BlobSeed(self.0, Blob::or_number))?;
+                }
                 _ => {
                     let value = map.next_value_seed(Bounded(self.0))?;
                     fields.map.insert(key, value);
@@ -266,7 +268,7 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
     }
 }
 
-struct BlobSeed<'b>(&'b Budget);
+struct BlobSeed<'b>(&'b Budget, fn(&str) -> Blob);
 
 impl<'de> DeserializeSeed<'de> for BlobSeed<'_> {
     type Value = Blob;
@@ -285,7 +287,7 @@ impl<'de> Visitor<'de> for BlobSeed<'_> {
 
     // Mostly a part of the message itself, so the bytes are made of it without a copy between.
     fn visit_str<E: Error>(self, text: &str) -> Result<Blob, E> {
-        Ok(Blob::of_text(text))
+        Ok(self.1(text))
     }
 
     fn visit_unit<E>(self) -> Result<Blob, E> {
@@ -319,14 +321,14 @@ impl<'de> Visitor<'de> for BlobSeed<'_> {
 
 impl Fields {
     fn of(mut map: Map<String, Value>) -> Self {
-        let mut blob = |key| match map.remove(key) {
+        let mut blob = |key, of_text: fn(&str) -> Blob| match map.remove(key) {
             None | Some(Value::Null) => Blob::Missing,
-            Some(Value::String(text)) => Blob::of_text(&text),
+            Some(Value::String(text)) => of_text(&text),
             Some(value) => Blob::Value(value),
         };
         Self {
-            wasm: blob("wasm"),
-            memory: blob("memory"),
+            wasm: blob("wasm", Blob::of_text),
+            memory: blob("memory", Blob::or_number),
             map,
         }
     }
@@ -338,14 +340,6 @@ impl Blob {
         if text.is_empty() || text == "None" {
             return Self::Missing;
         }
-        // A number of bytes. No module and no memory is as small as this would be in base64.
-        if text.len() <= 20
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        {
-            return Self::Value(text.into());
-        }
         let decoded = BASE64.decode(text).or_else(|error| {
             // Some encoders break lines.
             if !text.contains(char::is_whitespace) {
@@ -355,8 +349,19 @@ impl Blob {
             BASE64.decode(joined)
         });
         match decoded {
+            Ok(bytes) if bytes.is_empty() => Self::Missing,
             Ok(bytes) => Self::Bytes(bytes),
             Err(error) => Self::Wrong(format!("is not base64: {error}")),
         }
+    }
+
+    /// The same of a text that may also be a number. No memory is as small as one would be in
+    /// base64.
+    fn or_number(text: &str) -> Self {
+        let digit = |b: u8| b.is_ascii_digit() || b == b'.' || b.is_ascii_whitespace();
+        if text.len() <= 20 && !text.trim().is_empty() && text.bytes().all(digit) {
+            return Self::Value(text.into());
+        }
+        Self::of_text(text)
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn create_module(fields: Fields) -> Result<CreateModule, Reason> {
     let Fields { map, wasm, memory } = fields;
     let uuid = uuid(&map, "uuid")?.unwrap_or_else(Uuid::new_v4);
     let filetype = filetype(&map)?;
-    let apis = texts(&map, "apis", MAX_ARGS, MAX_NAME)?;
+    let mut apis = texts(&map, "apis", MAX_ARGS, MAX_NAME)?;
+    apis.retain(|api| !api.is_empty());
     let (memory, memory_limit) = snapshot_or_limit(memory)?;
     let mut resources = resources(&map)?;
     let mut module = CreateModule {
@@ -356,7 +357,11 @@ fn child(map: &Map<String, Value>) -> Result<Child, Reason> {
 /// The later dialects tell the interfaces as an array.
 fn runtime_apis(map: &Map<String, Value>) -> Result<String, Reason> {
     match map.get("apis") {
-        Some(Value::Array(_)) => Ok(texts(map, "apis", MAX_ARGS, MAX_NAME)?.join(" ")),
+        Some(Value::Array(_)) => {
+            let apis = texts(map, "apis", MAX_ARGS, MAX_NAME)?.join(" ");
+            check(&apis, "apis", MAX_TEXT)?;
+            Ok(apis)
+        }
         _ => Ok(text(map, "apis", MAX_TEXT)?.unwrap_or_default()),
     }
 }

@@ -140,11 +140,15 @@ pub fn timestamp(at: SystemTime) -> String {
 
 /// Two digits are enough for people; what is not finite cannot be said in JSON.
 fn number(value: f64) -> Value {
-    let rounded = (value * 100.0).round() / 100.0;
-    if rounded.is_finite() {
-        rounded.into()
+    if !value.is_finite() {
+        return 0.0.into();
+    }
+    // Large numbers have no such digits, and would only become others.
+    let rounds = value.abs() < 1e12;
+    if rounds {
+        ((value * 100.0).round() / 100.0).into()
     } else {
-        0.into()
+        value.into()
     }
 }
 

@@ -196,8 +196,8 @@ fn what_cannot_be_said_in_json_is_said_otherwise() {
         extra: Map::new(),
     };
     let built = json_of(keepalive.to_message(&ObjectId::random()));
-    assert_eq!(built["data"]["cpu_usage_percent"], 0);
-    assert_eq!(built["data"]["load1"], 0);
+    assert_eq!(built["data"]["cpu_usage_percent"], 0.0);
+    assert_eq!(built["data"]["load1"], 0.0);
     let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000_000);
     assert_eq!(timestamp(far), "9999-12-31T23:59:59.000Z");
     let early = SystemTime::UNIX_EPOCH - Duration::from_secs(1);

@@ -246,4 +246,16 @@ proptest! {
         let message = String::from_utf8(keepalive.to_message(&ObjectId::random())).unwrap();
         prop_assert_eq!(request(&message).data, RequestData::KeepAlive(Box::new(keepalive)));
     }
+
+    #[test]
+    fn numbers_come_back_as_they_came(number in any::<f64>().prop_filter("finite", |n| n.is_finite())) {
+        let message = json!({"object_id": number, "action": "create", "type": "arts_req",
+            "data": {"type": "module", "weight": number}});
+        let request = request(&message.to_string());
+        prop_assert_eq!(request.object_id.to_value(), json!(number));
+        let RequestData::CreateModule(module) = request.data else {
+            panic!("{message}")
+        };
+        prop_assert_eq!(&module.original["weight"], &json!(number));
+    }
 }

@@ -315,6 +315,9 @@ fn memory_is_a_snapshot_or_a_number_of_bytes() {
     assert_eq!(both.resources.memory, Some(2));
     let lines = create(&json!({"wasm": "AGFz\nbQEA\r\nAAA=\n"}));
     assert_eq!(lines.wasm.as_deref(), Some(b"\0asm\x01\0\0\0".as_slice()));
+    // Whatever it is made of, a module is no number.
+    let digits = create(&json!({"wasm": "1234"}));
+    assert_eq!(digits.wasm.as_deref(), Some(b"\xd7\x6d\xf8".as_slice()));
     for nothing in [json!(null), json!(""), json!("None")] {
         let module = create(&json!({ "memory": nothing, "wasm": nothing }));
         assert_eq!((module.wasm, module.memory), (None, None));
