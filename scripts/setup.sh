@@ -35,6 +35,9 @@ look() {
         look_for has_file:/usr/include/zstd.h libzstd-dev
         look_for has_file:/usr/include/histedit.h libedit-dev
         look_for has_program:shellcheck shellcheck
+        # In /usr/sbin, which is not in everybody's PATH.
+        look_for has_file:/usr/sbin/mosquitto mosquitto
+        look_for has_program:mosquitto_passwd mosquitto
     fi
 }
 

@@ -6,6 +6,7 @@ mod inspect;
 mod logging;
 mod parse;
 mod run;
+mod runtime;
 mod settings;
 mod status;
 
@@ -53,6 +54,8 @@ enum Command {
     Run(run::Args),
     /// Show what a module is made of, without running it
     Inspect(inspect::Args),
+    /// Join a realm as a runtime: run the modules that ARTS sends here
+    Runtime(runtime::Args),
     /// Show the settings that hold, and where each comes from
     Config(config::Args),
 }
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Runtime(args) => runtime::run(&args),
         Command::Config(args) => config::run(&args),
     };
     result.unwrap_or_else(|failure: Failure| failure.report())

@@ -12,6 +12,8 @@ pub(super) enum Status {
     CannotWrite = 1,
     /// The command line cannot be used.
     Usage = 2,
+    /// A service cannot be started with these settings here.
+    CannotStart = 3,
     /// `--timeout` ran out, as `timeout(1)` says it.
     TimedOut = 124,
     /// The file cannot be loaded.

@@ -1,1 +1,41 @@
 //! The node: registers with ARTS, and runs, watches and ends modules.
+//!
+//! [`Node::start`] sets a node up, [`Node::run`] runs it until its [`NodeHandle`] ends it.
+//!
+//! - The node's own thread (`node.rs`) has the module table and the registration, and does one
+//!   thing after the other: what comes as a message (`control.rs`), what a module's life needs
+//!   (`lifecycle.rs`), what is due. Nothing there waits.
+//! - Each module has a thread (`worker.rs`), which fetches, loads and runs it, and reports.
+//! - What modules write goes out from their own threads (`output.rs`).
+
+mod app_dir;
+mod broker;
+mod cache;
+mod context;
+mod control;
+mod exit;
+mod files;
+mod identity;
+mod job;
+mod lifecycle;
+mod lines;
+mod loader;
+mod node;
+mod output;
+mod registration;
+mod reply;
+mod report;
+mod restart;
+mod scheduling;
+mod shared;
+mod start;
+mod status;
+mod stdin;
+mod store;
+mod table;
+mod worker;
+
+pub use broker::BrokerError;
+pub use identity::IdentityError;
+pub use node::Node;
+pub use start::{NodeError, NodeHandle};

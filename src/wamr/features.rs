@@ -7,6 +7,7 @@ use wasmparser::{FuncValidatorAllocations, FunctionBody, Operator, Parser, Valid
 use wasmparser::{Validator, WasmFeatures};
 
 use super::load_error::LoadError;
+use super::work;
 
 /// Whether WAMR's interpreter is the classic one.
 pub const CLASSIC_INTERPRETER: bool = cfg!(feature = "classic-interp");
@@ -102,13 +103,17 @@ pub fn needed(wasm: &[u8]) -> Option<Vec<&'static str>> {
 pub(super) fn validate(wasm: &[u8]) -> Result<(), LoadError> {
     let mut validator = Validator::new_with_features(enabled_features());
     let mut allocations = FuncValidatorAllocations::default();
+    let mut work = 0;
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(|e| invalid(wasm, &e))?;
         match validator.payload(&payload).map_err(|e| invalid(wasm, &e))? {
             ValidPayload::Func(function, body) => {
                 let index = function.index;
                 let mut validator = function.into_validator(allocations);
-                validator.validate(&body).map_err(|e| invalid(wasm, &e))?;
+                work::validate(&mut validator, &body, &mut work).map_err(|e| invalid(wasm, &e))?;
+                if work > work::MAX_WORK {
+                    return Err(LoadError::TooMuchWork { function: index });
+                }
                 allocations = validator.into_allocations();
                 check_constants(&body).map_err(|e| match e {
                     Constants::TooMany(cells) => LoadError::TooManyConstants {
@@ -202,6 +207,33 @@ mod tests {
             error.to_string(),
             "the module needs tail-call, which this runtime does not have"
         );
+    }
+
+    #[test]
+    fn refuses_what_keeps_the_loader_busy() {
+        let function = |operands: usize, sets: usize| {
+            let push = "i32.const 1 ".repeat(operands);
+            let set = "i32.const 1 local.set 0 ".repeat(sets);
+            let pop = "drop ".repeat(operands);
+            wasm(&format!("(module (func (local i32) {push}{set}{pop}))"))
+        };
+        assert!(validate(&function(100, 20_000)).is_ok());
+        assert!(matches!(
+            validate(&function(20_000, 60_000)),
+            Err(LoadError::TooMuchWork { function: 0 })
+        ));
+        let targets = "0 ".repeat(60_000);
+        let table = |operands: usize| {
+            let push = "i32.const 1 ".repeat(operands);
+            wasm(&format!(
+                "(module (func {push} i32.const 0 br_table {targets}))"
+            ))
+        };
+        assert!(validate(&table(100)).is_ok());
+        assert!(matches!(
+            validate(&table(20_000)),
+            Err(LoadError::TooMuchWork { function: 0 })
+        ));
     }
 
     #[test]

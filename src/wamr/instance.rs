@@ -10,6 +10,7 @@ use wamr_sys as sys;
 
 use super::engine::{ThreadEnv, lock, on_thread};
 use super::host::HostState;
+use super::info::PAGE_SIZE;
 use super::instantiate::{InstanceConfig, InstantiateError, check_initial_memory, instantiate};
 use super::memory::Memory;
 use super::module::Module;
@@ -162,6 +163,20 @@ impl<T> Instance<T> {
     #[must_use]
     pub fn memory(&self) -> Memory<'_> {
         Memory::of(self.handle.as_ptr())
+    }
+
+    /// Makes the linear memory at least `bytes` long, rounded up to pages. Returns whether it
+    /// is: the module's own maximum and [`Limits`](super::Limits) hold, as for `memory.grow`.
+    #[must_use]
+    pub fn grow_memory(&self, bytes: u64) -> bool {
+        let missing = bytes.saturating_sub(self.memory().size());
+        let Ok(pages) = u32::try_from(missing.div_ceil(PAGE_SIZE)) else {
+            return false;
+        };
+        // SAFETY: the instance is alive and does not run: it is not Sync, and a call borrows it
+        // on this thread.
+        pages == 0
+            || unsafe { sys::wasm_runtime_enlarge_memory(self.handle.as_ptr(), u64::from(pages)) }
     }
 
     /// Calls the exported function `name`.

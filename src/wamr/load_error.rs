@@ -47,6 +47,15 @@ pub enum LoadError {
         /// The size of its constants in 32-bit words.
         cells: usize,
     },
+    /// The module is built so that loading it takes minutes.
+    #[error(
+        "function {function} keeps so many operands on the stack that loading it would take \
+         minutes; keep such data in locals or memory"
+    )]
+    TooMuchWork {
+        /// The index of the function at which it was noticed.
+        function: u32,
+    },
     /// The module has more types than can be loaded in good time.
     #[error("the module has {count} types, and {limit} can be loaded")]
     TooManyTypes {

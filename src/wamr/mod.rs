@@ -58,6 +58,7 @@ mod natives;
 mod stop;
 mod trap;
 mod value;
+mod work;
 
 pub use aot::{AotHeader, AotTrust};
 pub use engine::{Engine, EngineError, ThreadEnv};

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use wamr_sys as sys;
 
 use super::engine::lock;
+use super::memory::Memory;
 
 /// Ends a module wherever it is: in a loop, in a system call, in a host
 /// function that waits, or before it has begun.
@@ -101,6 +102,21 @@ impl StopHandle {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.shared.stopped.load(Ordering::SeqCst)
+    }
+
+    /// The linear memory of what the handle stops, in bytes, for those who watch a module from
+    /// another thread. 0 while there is no instance.
+    #[must_use]
+    pub fn linear_memory(&self) -> u64 {
+        let state = lock(&self.shared.state);
+        let sizes = state.envs.iter().map(|env| {
+            // SAFETY: environments in the list are alive, since the lock is held, and so are
+            // their instances, which outlive them.
+            let instance = unsafe { sys::wasm_runtime_get_module_inst(env.handle) };
+            Memory::of(instance).size()
+        });
+        // The start function has an environment of its own, in the same instance.
+        sizes.max().unwrap_or(0)
     }
 
     /// Waits for the stop, at most for `timeout`, and returns whether it came.

@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use super::object::{Dir, Object};
 use super::table::{Entry, Table};
 use super::types::Rights;
-use super::virtual_file::VirtualDir;
+use super::virtual_file::{Access, OpenVirtual, VirtualDir, VirtualHandle};
 
 /// Where a standard stream of an instance leads.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub enum Stream {
     Inherit,
     /// To this descriptor. Its flags are left as they are.
     Fd(OwnedFd),
+    /// To what is not the host's: an output that is written to it.
+    Virtual(Box<dyn VirtualHandle>),
 }
 
 /// What an instance gets of the host: nothing but what is added here.
@@ -274,6 +276,7 @@ fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<E
             _ => io::stderr().as_fd().try_clone_to_owned()?,
         },
         Stream::Fd(fd) => fd,
+        Stream::Virtual(handle) => return Ok(virtual_stream(handle, is_input)),
     };
     let object = Object::stream(fd, as_terminal)?;
     let other_direction = if is_input {
@@ -301,6 +304,22 @@ fn open_stream(stream: Stream, number: usize, as_terminal: bool) -> io::Result<E
         preopen: None,
         read_only: false,
     })
+}
+
+fn virtual_stream(handle: Box<dyn VirtualHandle>, is_input: bool) -> Entry {
+    let access = if is_input {
+        Access::READ
+    } else {
+        Access::WRITE
+    };
+    let object = Object::Virtual(OpenVirtual::new(handle, access));
+    Entry {
+        base: object.applicable(),
+        inheriting: Rights::EMPTY,
+        object: Arc::new(object),
+        preopen: None,
+        read_only: false,
+    }
 }
 
 fn open_preopen(path: &Path, guest: &str, read_only: bool) -> io::Result<Entry> {

@@ -312,6 +312,16 @@ pub(crate) struct OpenVirtual {
 }
 
 impl OpenVirtual {
+    /// What somebody has opened already.
+    pub(crate) fn new(handle: Box<dyn VirtualHandle>, access: Access) -> Self {
+        Self {
+            handle,
+            ino: next_ino(),
+            access,
+            flags: AtomicU16::new(FdFlags::EMPTY.bits()),
+        }
+    }
+
     pub(crate) fn handle(&self) -> &dyn VirtualHandle {
         &*self.handle
     }

@@ -1,0 +1,265 @@
+//! The node's own thread: everything that changes its modules or its registration happens here,
+//! one event after the other, so none of it is locked.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use tracing::{debug, info, warn};
+use uuid::Uuid;
+
+use crate::protocol::{Incoming, ObjectId, RegisterAnswer, parse};
+use crate::pubsub::{Filter, Link, LinkEvent, Message, Qos, Subscription, Topic};
+
+use super::control::{Inbox, Queued};
+use super::exit::printable;
+use super::registration::{Action, Answer, Registration};
+use super::shared::Shared;
+use super::start::Helpers;
+use super::table::Table;
+use super::worker::Report;
+
+/// What happens to the node.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A message on one of its control topics.
+    Control(Queued),
+    /// A message on the topic of registrations.
+    Registry(Queued),
+    Link(LinkEvent),
+    /// Of the worker with that generation of that module.
+    Worker(Uuid, u64, Report),
+    /// Modules are to end, and the node after them.
+    Shutdown,
+    /// Somebody wants to know how it is.
+    Status(Sender<serde_json::Value>),
+}
+
+/// The node: registers with ARTS, and runs, watches and ends modules.
+#[derive(Debug)]
+pub struct Node {
+    pub(super) shared: Arc<Shared>,
+    pub(super) link: Link,
+    pub(super) registration: Registration,
+    pub(super) table: Table,
+    pub(super) events: Receiver<Event>,
+    /// For workers and subscriptions.
+    pub(super) sender: Sender<Event>,
+    pub(super) next_generation: u64,
+    /// Bytes of messages in `events`.
+    pub(super) queued: Arc<AtomicUsize>,
+    /// The control topics, subscribed to for the node's life.
+    pub(super) control: Vec<Subscription>,
+    /// The topic of registrations, while an answer is awaited.
+    pub(super) registry: Option<Subscription>,
+    pub(super) keepalives: Option<Keepalives>,
+    pub(super) stopping: bool,
+    pub(super) helpers: Helpers,
+}
+
+/// When the next keepalive is due.
+#[derive(Debug)]
+pub(super) struct Keepalives {
+    every: Duration,
+    next: Instant,
+}
+
+/// How long what was published last may take to reach the broker.
+const FLUSH: Duration = Duration::from_secs(2);
+
+impl Node {
+    /// Runs until it is told to end. Modules have ended and the runtime is deleted from ARTS
+    /// when this returns.
+    pub fn run(mut self) {
+        while !(self.stopping && self.table.is_empty()) {
+            let event = match self.deadline() {
+                Some(deadline) => self.events.recv_deadline(deadline),
+                None => self
+                    .events
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match event {
+                Ok(event) => self.on(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Not while `sender` is alive.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.on_time(Instant::now());
+        }
+        self.leave();
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let keepalive = self.keepalives.as_ref().map(|keepalives| keepalives.next);
+        [
+            self.registration.deadline(),
+            self.table.deadline(),
+            keepalive,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Control(queued) => self.on_control(&queued.message),
+            Event::Registry(queued) => self.on_registry(&queued.message),
+            Event::Link(LinkEvent::Connected) => {
+                self.await_answers();
+                let actions = self.registration.connected(Instant::now());
+                self.act(actions);
+            }
+            Event::Link(LinkEvent::Disconnected { .. }) => {
+                self.registration.disconnected();
+                self.registry = None;
+                self.keepalives = None;
+            }
+            Event::Worker(uuid, generation, report) => self.on_worker(uuid, generation, report),
+            Event::Shutdown => self.shut_down(),
+            Event::Status(to) => {
+                // Whoever asked may have stopped waiting.
+                let _ = to.send(self.status());
+            }
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        let actions = self.registration.tick(now);
+        self.act(actions);
+        for uuid in self.table.due(now) {
+            self.on_due(uuid);
+        }
+        if let Some(keepalives) = &mut self.keepalives
+            && keepalives.next <= now
+        {
+            keepalives.next = now + keepalives.every;
+            self.send_keepalive();
+        }
+    }
+
+    /// Subscribes to the topic of registrations: others' come there too, so only for as long as
+    /// an answer is awaited.
+    fn await_answers(&mut self) {
+        let topic = self.shared.topics.reg();
+        self.registry = self.subscribe(&topic, Event::Registry);
+    }
+
+    /// Has the messages of a topic come as events.
+    pub(super) fn subscribe(
+        &self,
+        topic: &str,
+        event: fn(Queued) -> Event,
+    ) -> Option<Subscription> {
+        let inbox = Inbox::new(self.sender.clone(), event, Arc::clone(&self.queued));
+        let filter = Filter::from(Topic::new(topic).ok()?);
+        Some(
+            self.shared
+                .router
+                .subscribe(filter, Qos::AtLeastOnce, inbox),
+        )
+    }
+
+    fn on_registry(&mut self, message: &Message) {
+        // Everybody's registrations and answers come here.
+        let Ok(Incoming::Response(response)) = parse(&message.payload, MAX_ANSWER) else {
+            return;
+        };
+        let answer = match response.register_answer() {
+            RegisterAnswer::Registered { keepalive_interval } => Answer::Ok {
+                keepalive: keepalive_interval,
+            },
+            RegisterAnswer::Refused {
+                details,
+                already_registered,
+            } => Answer::Error {
+                why: details,
+                known: already_registered,
+            },
+        };
+        let now = Instant::now();
+        let actions = self.registration.answered(now, &response.object_id, answer);
+        self.act(actions);
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        let reg = self.shared.topics.reg();
+        for action in actions {
+            match action {
+                Action::Create { object_id } => {
+                    let message = self.shared.about().to_message(&object_id);
+                    self.publish(&reg, message, Qos::AtMostOnce);
+                }
+                Action::Delete => {
+                    info!("ARTS knows this runtime from before: it is deleted and registered anew");
+                    self.publish(&reg, self.shared.farewell(), Qos::AtMostOnce);
+                }
+                Action::Registered { keepalive } => self.registered(keepalive),
+                Action::Refused { why } => {
+                    let why = printable(&why);
+                    warn!(
+                        why,
+                        "ARTS does not register this runtime; it is asked again"
+                    );
+                }
+                // It may be like this for days.
+                Action::Silent { attempts } if attempts.is_power_of_two() => {
+                    warn!(
+                        attempts,
+                        topic = reg,
+                        "ARTS does not answer; it is asked again"
+                    );
+                }
+                Action::Silent { attempts } => debug!(attempts, "ARTS does not answer"),
+            }
+        }
+    }
+
+    fn registered(&mut self, keepalive: Option<Duration>) {
+        self.registry = None;
+        match keepalive {
+            Some(every) => info!(?every, "registered with ARTS; keepalives begin"),
+            None => info!("registered with ARTS, which wants no keepalives"),
+        }
+        self.keepalives = keepalive.map(|every| Keepalives {
+            every,
+            next: Instant::now() + every,
+        });
+    }
+
+    /// Tells ARTS that the runtime is gone, and leaves the broker.
+    fn leave(mut self) {
+        self.control.clear();
+        let reg = self.shared.topics.reg();
+        self.publish(&reg, self.shared.farewell(), Qos::AtMostOnce);
+        if !self.link.flush(FLUSH) {
+            warn!("the broker was not told of everything before the end");
+        }
+        self.link.close(FLUSH);
+        info!("the runtime ends");
+    }
+
+    /// Publishes what the node itself has to say.
+    pub(super) fn publish(&self, topic: &str, payload: Vec<u8>, qos: Qos) {
+        let Ok(name) = Topic::new(topic) else {
+            return;
+        };
+        if let Err(error) = self
+            .shared
+            .router
+            .publish_up(Message::new(name, payload, qos))
+        {
+            debug!(topic, %error, "a message is lost");
+        }
+    }
+}
+
+/// Answers to registrations are short.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// A transaction id of the node's own.
+pub(super) fn new_id() -> ObjectId {
+    ObjectId::random()
+}

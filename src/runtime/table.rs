@@ -1,0 +1,181 @@
+//! The modules of the node, and the states that they go through.
+//!
+//! ```text
+//!  create --> Loading --> Prepared --> Running --> Stopping --> (gone)
+//!                |        (wait_state)  |    ^
+//!             refused                crash  again
+//!                |                      v    |
+//!              (gone)                  BackOff
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use uuid::Uuid;
+
+use crate::config::Settings;
+use crate::protocol::CreateModule;
+use crate::pubsub::Subscription;
+
+use super::job::Snapshot;
+use super::reply::ReplyTo;
+use super::restart::Restarts;
+use super::scheduling::Granted;
+use super::worker::Handle;
+
+/// A module of this node, from its create to its end.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) uuid: Uuid,
+    /// The request that it was made by.
+    pub(super) create: Arc<CreateModule>,
+    /// Each start of a worker has another one, so that what an earlier one says late is known
+    /// for that.
+    pub(super) generation: u64,
+    pub(super) state: State,
+    pub(super) worker: Option<Handle>,
+    /// Brings the lines for its standard input.
+    pub(super) stdin: Option<Subscription>,
+    /// Whether it waits for a second create before it runs.
+    pub(super) waits: bool,
+    /// Whom to tell that it is made, or why not.
+    pub(super) create_reply: Option<ReplyTo>,
+    /// Whom to tell that it is gone.
+    pub(super) delete_replies: Vec<ReplyTo>,
+    /// The runtime that gets it, when it moves.
+    pub(super) move_to: Option<Uuid>,
+    /// Whether the end is to be reported as one that nobody asked for.
+    pub(super) report_exit: bool,
+    pub(super) restarts: Restarts,
+    pub(super) granted: Granted,
+    /// The memory that it is to begin with.
+    pub(super) memory: Option<Snapshot>,
+    pub(super) created: SystemTime,
+    pub(super) started: Instant,
+}
+
+impl Entry {
+    /// A module that was just asked for.
+    pub(super) fn new(
+        mut create: CreateModule,
+        reply: ReplyTo,
+        settings: &Settings,
+        now: Instant,
+    ) -> Entry {
+        Entry {
+            uuid: create.uuid,
+            generation: 0,
+            state: State::Loading { until: now },
+            worker: None,
+            stdin: None,
+            waits: create.wait_state,
+            create_reply: Some(reply),
+            delete_replies: Vec::new(),
+            move_to: None,
+            report_exit: true,
+            restarts: Restarts::new(settings.restart.backoff_min, settings.restart.backoff_max),
+            granted: Granted::default(),
+            memory: create.memory.take(),
+            created: SystemTime::now(),
+            started: now,
+            create: Arc::new(create),
+        }
+    }
+}
+
+/// Where a module is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its file is fetched, checked and loaded.
+    Loading {
+        until: Instant,
+    },
+    /// It is ready, and waits for the create that starts it.
+    Prepared,
+    Running,
+    /// It was asked to end, and is made to at that time; `None` when it was.
+    Stopping {
+        until: Option<Instant>,
+    },
+    /// It has crashed and is started again at that time.
+    BackOff {
+        until: Instant,
+    },
+}
+
+impl State {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            State::Loading { .. } => "loading",
+            State::Prepared => "prepared",
+            State::Running => "running",
+            State::Stopping { .. } => "stopping",
+            State::BackOff { .. } => "restarting",
+        }
+    }
+
+    /// When something has to be done about it.
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            State::Loading { until } | State::BackOff { until } => Some(until),
+            State::Stopping { until } => until,
+            State::Prepared | State::Running => None,
+        }
+    }
+}
+
+/// All modules of the node.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    entries: HashMap<Uuid, Entry>,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn get_mut(&mut self, uuid: Uuid) -> Option<&mut Entry> {
+        self.entries.get_mut(&uuid)
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) {
+        self.entries.insert(entry.uuid, entry);
+    }
+
+    pub(super) fn remove(&mut self, uuid: Uuid) -> Option<Entry> {
+        self.entries.remove(&uuid)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub(super) fn uuids(&self) -> Vec<Uuid> {
+        self.entries.keys().copied().collect()
+    }
+
+    /// When the next module needs something.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadlines = self
+            .entries
+            .values()
+            .filter_map(|entry| entry.state.deadline());
+        deadlines.min()
+    }
+
+    /// The modules that need something now.
+    pub(super) fn due(&self, now: Instant) -> Vec<Uuid> {
+        let due = |entry: &&Entry| entry.state.deadline().is_some_and(|until| until <= now);
+        self.entries
+            .values()
+            .filter(due)
+            .map(|entry| entry.uuid)
+            .collect()
+    }
+}

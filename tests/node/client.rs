@@ -1,0 +1,247 @@
+//! An MQTT client that remembers all that it gets, and a supervisor made of one.
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use rumqttc::{Event, MqttOptions, Packet, QoS};
+use serde_json::{Value, json};
+
+/// Long enough for a busy machine; nothing waits that long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A message as it came.
+#[derive(Clone, Debug)]
+pub struct Got {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub at: Instant,
+}
+
+impl Got {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.payload).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.payload).unwrap_or(Value::Null)
+    }
+}
+
+#[derive(Default)]
+struct Inbox {
+    messages: Mutex<Vec<Got>>,
+    acknowledged: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// A client of a broker on this machine.
+#[derive(Clone)]
+pub struct Client {
+    client: rumqttc::Client,
+    inbox: Arc<Inbox>,
+}
+
+impl Client {
+    pub fn connect(port: u16) -> Client {
+        let id = format!("test-{}", uuid::Uuid::new_v4());
+        let mut options = MqttOptions::new(id, "127.0.0.1", port);
+        options.set_max_packet_size(256 << 20, 256 << 20);
+        options.set_keep_alive(Duration::from_secs(60));
+        let (client, mut connection) = rumqttc::Client::new(options, 10_000);
+        let mut network = rumqttc::NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        connection.eventloop.set_network_options(network);
+        let inbox = Arc::new(Inbox::default());
+        let to = Arc::clone(&inbox);
+        std::thread::spawn(move || {
+            for event in connection.iter() {
+                match event {
+                    Ok(Event::Incoming(Packet::Publish(publish))) => {
+                        to.messages.lock().unwrap().push(Got {
+                            topic: publish.topic,
+                            payload: publish.payload.to_vec(),
+                            at: Instant::now(),
+                        });
+                        to.changed.notify_all();
+                    }
+                    Ok(Event::Incoming(Packet::SubAck(_) | Packet::UnsubAck(_))) => {
+                        *to.acknowledged.lock().unwrap() += 1;
+                        to.changed.notify_all();
+                    }
+                    Ok(_) => {}
+                    Err(rumqttc::ConnectionError::RequestsDone) => return,
+                    // The broker is away.
+                    Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                }
+            }
+        });
+        Client { client, inbox }
+    }
+
+    /// Subscribes, and returns when the broker has said yes.
+    pub fn subscribe(&self, filter: &str) {
+        let before = *self.inbox.acknowledged.lock().unwrap();
+        self.client.subscribe(filter, QoS::AtLeastOnce).unwrap();
+        let mut acknowledged = self.inbox.acknowledged.lock().unwrap();
+        while *acknowledged == before {
+            acknowledged = self
+                .inbox
+                .changed
+                .wait_timeout(acknowledged, Duration::from_millis(50))
+                .unwrap()
+                .0;
+        }
+    }
+
+    pub fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>) {
+        self.client
+            .publish(topic, QoS::AtLeastOnce, false, payload.into())
+            .unwrap();
+    }
+
+    /// The messages so far that `wanted` likes.
+    pub fn all(&self, wanted: impl Fn(&Got) -> bool) -> Vec<Got> {
+        let messages = self.inbox.messages.lock().unwrap();
+        messages.iter().filter(|got| wanted(got)).cloned().collect()
+    }
+
+    pub fn count(&self, wanted: impl Fn(&Got) -> bool) -> usize {
+        self.inbox
+            .messages
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|got| wanted(got))
+            .count()
+    }
+
+    /// Forgets what came so far.
+    pub fn forget(&self) {
+        self.inbox.messages.lock().unwrap().clear();
+    }
+
+    /// The first message that `wanted` likes, also of those that came already.
+    pub fn wait(&self, what: &str, wanted: impl Fn(&Got) -> bool) -> Got {
+        self.wait_for(what, 1, wanted).remove(0)
+    }
+
+    /// The first `count` messages that `wanted` likes.
+    pub fn wait_for(&self, what: &str, count: usize, wanted: impl Fn(&Got) -> bool) -> Vec<Got> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut messages = self.inbox.messages.lock().unwrap();
+        loop {
+            let found: Vec<_> = messages
+                .iter()
+                .filter(|got| wanted(got))
+                .take(count)
+                .cloned()
+                .collect();
+            if found.len() == count {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let last: Vec<_> = messages
+                    .iter()
+                    .rev()
+                    .take(20)
+                    .map(|got| format!("{}: {:.300}", got.topic, got.text()))
+                    .collect();
+                panic!(
+                    "{what}: {} of {count} came; the last messages, newest first:\n{}",
+                    found.len(),
+                    last.join("\n")
+                );
+            }
+            messages = self.inbox.changed.wait_timeout(messages, left).unwrap().0;
+        }
+    }
+
+    /// The lines that a module has written so far.
+    pub fn lines(&self, module: &str) -> Vec<String> {
+        let topic = format!("realm/proc/debug/stdout/{module}");
+        self.all(|got| got.topic == topic)
+            .iter()
+            .map(Got::text)
+            .collect()
+    }
+
+    /// Waits for a line of a module's output.
+    pub fn wait_line(&self, module: &str, line: &str) {
+        let topic = format!("realm/proc/debug/stdout/{module}");
+        self.wait(&format!("the line {line:?} of {module}"), |got| {
+            got.topic == topic && got.text() == line
+        });
+    }
+
+    /// Sends a request and returns the `data` of its answer, which is on the same topic.
+    pub fn request(&self, topic: &str, action: &str, data: Value) -> Value {
+        let id = self.send(topic, action, data);
+        self.answer(&id)
+    }
+
+    /// Sends a request; returns its transaction id.
+    pub fn send(&self, topic: &str, action: &str, data: Value) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let message = json!({"object_id": id, "action": action, "type": "arts_req", "data": data});
+        self.publish(topic, message.to_string());
+        id
+    }
+
+    /// The `data` of the answer to a request.
+    pub fn answer(&self, id: &str) -> Value {
+        self.wait(&format!("the answer to {id}"), |got| {
+            let message = got.json();
+            message["object_id"] == *id && message["type"] == "arts_resp"
+        })
+        .json()["data"]
+            .clone()
+    }
+}
+
+/// A supervisor that answers registrations.
+pub struct Arts {
+    client: Client,
+}
+
+impl Arts {
+    /// Registers every runtime, and asks for keepalives at this interval.
+    pub fn start(port: u16, keepalive: u64) -> Arts {
+        let client = Client::connect(port);
+        client.subscribe("realm/proc/reg");
+        let answering = client.clone();
+        std::thread::spawn(move || {
+            let mut seen = 0;
+            loop {
+                let messages: Vec<_> = answering.all(|_| true).into_iter().skip(seen).collect();
+                seen += messages.len();
+                for got in messages {
+                    let message = got.json();
+                    if message["type"] == "arts_req" && message["action"] == "create" {
+                        let mut details = message["data"].clone();
+                        details["ka_interval_sec"] = keepalive.into();
+                        let answer = json!({"object_id": message["object_id"], "type": "arts_resp",
+                            "data": {"result": "ok", "details": details}});
+                        answering.publish("realm/proc/reg", answer.to_string());
+                    }
+                }
+                let inbox = answering.inbox.messages.lock().unwrap();
+                if inbox.len() <= seen {
+                    drop(
+                        answering
+                            .inbox
+                            .changed
+                            .wait_timeout(inbox, Duration::from_millis(100))
+                            .unwrap(),
+                    );
+                }
+            }
+        });
+        Arts { client }
+    }
+
+    /// The registrations that came so far: creates and deletes of runtimes.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
