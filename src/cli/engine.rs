@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::guest::{self, Guest};
 use crate::wamr::{AotTrust, CLASSIC_INTERPRETER, Engine, Imports, LoadError, Module, ModuleKind};
 use crate::wasi::{self, Wasi};
 
@@ -26,11 +27,18 @@ pub(super) enum EngineChoice {
 /// What a module's host functions see.
 pub(super) struct Context {
     wasi: Wasi,
+    guest: Guest,
 }
 
 impl Context {
-    pub(super) fn new(wasi: Wasi) -> Context {
-        Context { wasi }
+    pub(super) fn new(wasi: Wasi, guest: Guest) -> Context {
+        Context { wasi, guest }
+    }
+}
+
+impl AsRef<Guest> for Context {
+    fn as_ref(&self) -> &Guest {
+        &self.guest
     }
 }
 
@@ -44,6 +52,7 @@ impl AsRef<Wasi> for Context {
 pub(super) fn imports() -> Imports<Context> {
     let mut imports = Imports::new();
     wasi::add_to_imports(&mut imports);
+    guest::add_to_imports(&mut imports);
     imports
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each parses, calls and prints.
 
+mod channels;
 mod config;
 mod engine;
 mod inspect;

@@ -1,6 +1,8 @@
 //! Values of options.
 
 pub(super) use crate::config::{dir, duration, size};
+use crate::guest::{ChannelMode, ChannelSpec};
+use crate::pubsub::Filter;
 use crate::wamr::{FuncType, PAGE_SIZE, Val, ValType};
 
 /// `--env K=V`, or `K` for the value that it has here.
@@ -28,6 +30,28 @@ pub(super) fn stack_size(text: &str) -> Result<u32, String> {
         Ok(bytes @ 16_384..=0x4000_0000) => Ok(bytes),
         _ => Err("expected a size from 16KiB to 1GiB".to_owned()),
     }
+}
+
+/// `--channel PATH=TOPIC`, with `:r`, `:w` or `:rw` behind it.
+pub(super) fn channel(text: &str) -> Result<ChannelSpec, String> {
+    let (path, topic) = text
+        .split_once('=')
+        .filter(|(path, topic)| !path.is_empty() && !topic.is_empty())
+        .ok_or("expected PATH=TOPIC, for example /ch/light=realm/kitchen/light:r")?;
+    // A topic may have colons, so only what is a mode is taken for one.
+    let (topic, mode) = match topic.rsplit_once(':') {
+        Some((topic, "r")) => (topic, ChannelMode::Read),
+        Some((topic, "w")) => (topic, ChannelMode::Write),
+        Some((topic, "rw")) => (topic, ChannelMode::ReadWrite),
+        _ => (topic, ChannelMode::ReadWrite),
+    };
+    Filter::new(topic).map_err(|e| e.to_string())?;
+    Ok(ChannelSpec {
+        path: path.to_owned(),
+        topic: topic.to_owned(),
+        mode,
+        qos: None,
+    })
 }
 
 /// The arguments of `--invoke` for a function of type `ty`.
@@ -88,6 +112,33 @@ mod tests {
         assert_eq!(memory_size("64KiB"), Ok(65_536));
         assert!(stack_size("1").is_err());
         assert_eq!(stack_size("256KiB"), Ok(262_144));
+    }
+
+    #[test]
+    fn channels() {
+        for (text, path, topic, mode) in [
+            ("light=a/b", "light", "a/b", ChannelMode::ReadWrite),
+            ("/ch/x=a/b:r", "/ch/x", "a/b", ChannelMode::Read),
+            ("/ch/x=a:b=c:w", "/ch/x", "a:b=c", ChannelMode::Write),
+            ("/ch/x=a:rw:rw", "/ch/x", "a:rw", ChannelMode::ReadWrite),
+        ] {
+            let parsed = channel(text).unwrap();
+            assert_eq!(
+                (parsed.path.as_str(), parsed.topic.as_str(), parsed.mode),
+                (path, topic, mode)
+            );
+        }
+        for text in [
+            "",
+            "light",
+            "=a",
+            "light=",
+            "light=:r",
+            "light=a+:r",
+            "light=a/#:x",
+        ] {
+            assert!(channel(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -10,12 +10,14 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::Dir;
+use crate::guest::Guest;
 use crate::wamr::{
     CallError, Instance, InstanceConfig, InstantiateError, Limits, Module, StopHandle, Trap,
     TrapKind, Val,
 };
 use crate::wasi::{Stream, Wasi, WasiConfig};
 
+use super::channels::ChannelArgs;
 use super::engine::{self, Context, EngineChoice};
 use super::parse;
 use super::status::{Failure, Status, print, printable};
@@ -30,7 +32,8 @@ use super::status::{Failure, Status, print, printable};
     arena run hello.wasm\n  \
     arena run --env COLOUR=blue --dir ./data::/data:ro app.wasm -- --verbose input.txt\n  \
     arena run --max-memory 64MiB --timeout 5s untrusted.wasm\n  \
-    arena run --invoke add library.wasm 2 3")]
+    arena run --invoke add library.wasm 2 3\n  \
+    arena run --channel /ch/light=realm/kitchen/light:r light.wasm")]
 pub(super) struct Args {
     /// The module: .wasm, .wat (text) or .aot (compiled)
     file: PathBuf,
@@ -70,6 +73,9 @@ pub(super) struct Args {
     /// Call this exported function instead of _start, and print its results
     #[arg(long, value_name = "NAME")]
     invoke: Option<String>,
+
+    #[command(flatten)]
+    channels: ChannelArgs,
 }
 
 /// How a run ended by itself.
@@ -172,7 +178,9 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
         },
         stop,
     };
-    let instance = match Instance::new(&module, Context::new(wasi(args)?), config) {
+    let channels = args.channels.connect()?;
+    let context = Context::new(wasi(args, &channels.guest)?, channels.guest);
+    let instance = match Instance::new(&module, context, config) {
         Ok(instance) => instance,
         Err(InstantiateError::Trap(trap)) => return trapped(&trap),
         Err(InstantiateError::Memory { initial, limit }) => {
@@ -223,7 +231,7 @@ fn values(args: &Args, module: &Module<Context>) -> Result<Vec<Val>, Failure> {
         .map_err(|why| Failure::new(Status::Usage, format!("cannot call {name}: {why}")))
 }
 
-fn wasi(args: &Args) -> Result<Wasi, Failure> {
+fn wasi(args: &Args, guest: &Guest) -> Result<Wasi, Failure> {
     let name = args.file.file_name().unwrap_or(args.file.as_os_str());
     let mut config = WasiConfig::new();
     config.arg(name.to_string_lossy());
@@ -234,6 +242,10 @@ fn wasi(args: &Args) -> Result<Wasi, Failure> {
     }
     for (name, value) in &args.env {
         config.env(name, value);
+    }
+    // Before the host's: that is their place.
+    if args.channels.any() {
+        guest.add_to_wasi(&mut config);
     }
     for dir in &args.dir {
         config.preopen(&dir.host, &dir.guest, dir.read_only);
