@@ -10,6 +10,7 @@
 
 mod aot;
 mod bad_input;
+mod channels;
 mod general;
 mod harness;
 mod inspect;
