@@ -12,6 +12,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+#[path = "support/mosquitto.rs"]
+mod mosquitto;
+
 /// A command of the tour, and the lines that it shows after it.
 struct Shown {
     command: String,
@@ -97,4 +100,99 @@ fn the_tour_is_true() {
             "{command}\nprints\n{happened}"
         );
     }
+}
+
+/// The commands of the section about the runtime: those of one terminal each.
+fn terminals(readme: &str) -> Vec<String> {
+    let mut blocks = vec![String::new()];
+    let section = readme
+        .lines()
+        .skip_while(|line| *line != "## A runtime in five minutes")
+        .take_while(|line| *line != "## A tour");
+    for line in section {
+        match line.strip_prefix("    ") {
+            Some(code) => blocks.last_mut().unwrap().push_str(&format!("{code}\n")),
+            None if !blocks.last().unwrap().is_empty() => blocks.push(String::new()),
+            None => {}
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
+/// Runs its commands until it is dropped.
+struct Terminal(std::process::Child);
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_runtime_is_there_in_five_minutes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let samples = root.join("wasm-samples/build");
+    let dir = tempfile::tempdir().unwrap();
+    symlink(samples.join("echo.wasm"), dir.path().join("echo.wasm")).unwrap();
+    let broker = mosquitto::Broker::start();
+    let bin = Path::new(env!("CARGO_BIN_EXE_arena")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let shell = |script: &str| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .current_dir(dir.path())
+            .env("PATH", &path)
+            .env("ARENA_BROKER", broker.url())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let [runtime, everything, create, delete] = &terminals(&readme)[..] else {
+        panic!("not the commands of four steps: {:?}", terminals(&readme));
+    };
+    let seen = dir.path().join("seen");
+    let log = fs::File::create(&seen).unwrap();
+    let _watching = Terminal(
+        shell(&format!("exec {everything}"))
+            .stdout(log)
+            .spawn()
+            .unwrap(),
+    );
+    let _runtime = Terminal(shell(&format!("exec {runtime}")).spawn().unwrap());
+    let wait_for = |text: &str| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !fs::read_to_string(&seen).unwrap().contains(text) {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{text} does not come; this did:\n{}",
+                fs::read_to_string(&seen).unwrap()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    // Nobody types faster than the runtime connects.
+    wait_for("\"name\":\"kitchen\"");
+    let (create, ping) = create.split_once("arena pub realm/ping").unwrap();
+    assert!(shell(create).status().unwrap().success());
+    wait_for("\"result\":\"ok\"");
+    wait_for("echo: from");
+    assert!(
+        shell(&format!("arena pub realm/ping{ping}"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    wait_for("realm/pong hello there");
+    let uuid = "RUNTIME=realm/proc/control/$(cat state/runtime-uuid)\n";
+    assert!(
+        shell(&format!("{uuid}{delete}"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    wait_for("Deleted.");
 }

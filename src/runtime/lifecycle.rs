@@ -9,9 +9,10 @@ use uuid::Uuid;
 use crate::protocol::{DeleteModule, FaultCrash, ObjectId, Response};
 use crate::pubsub::{Qos, Topic};
 
+use super::event::Event;
 use super::exit::{Exit, printable};
 use super::job::{self, Snapshot};
-use super::node::{Event, Node};
+use super::node::Node;
 use super::reply::{self, ReplyTo};
 use super::table::{Entry, State};
 use super::worker::{self, Report};

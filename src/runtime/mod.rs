@@ -13,6 +13,7 @@ mod broker;
 mod cache;
 mod context;
 mod control;
+mod event;
 mod exit;
 mod files;
 mod identity;

@@ -7,34 +7,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use tracing::{debug, info, warn};
-use uuid::Uuid;
 
+use crate::monitor::{HttpServer, Sampler};
 use crate::protocol::{Incoming, ObjectId, RegisterAnswer, parse};
 use crate::pubsub::{Filter, Link, LinkEvent, Message, Qos, Subscription, Topic};
 
-use super::control::{Inbox, Queued};
+use super::event::{Event, Inbox, Queued};
 use super::exit::printable;
+use super::identity::Identity;
 use super::registration::{Action, Answer, Registration};
 use super::shared::Shared;
-use super::start::Helpers;
 use super::table::Table;
-use super::worker::Report;
-
-/// What happens to the node.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A message on one of its control topics.
-    Control(Queued),
-    /// A message on the topic of registrations.
-    Registry(Queued),
-    Link(LinkEvent),
-    /// Of the worker with that generation of that module.
-    Worker(Uuid, u64, Report),
-    /// Modules are to end, and the node after them.
-    Shutdown,
-    /// Somebody wants to know how it is.
-    Status(Sender<serde_json::Value>),
-}
 
 /// The node: registers with ARTS, and runs, watches and ends modules.
 #[derive(Debug)]
@@ -56,6 +39,14 @@ pub struct Node {
     pub(super) keepalives: Option<Keepalives>,
     pub(super) stopping: bool,
     pub(super) helpers: Helpers,
+}
+
+/// What belongs to a node and works by itself; it ends with the node.
+#[derive(Debug)]
+pub(super) struct Helpers {
+    pub(super) _identity: Identity,
+    pub(super) _sampler: Sampler,
+    pub(super) http: Option<HttpServer>,
 }
 
 /// When the next keepalive is due.

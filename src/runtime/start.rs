@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
 
 use crate::config::Settings;
-use crate::monitor::{HttpError, HttpServer, Monitor, Sampler};
+use crate::monitor::{HttpError, HttpServer, Monitor};
 use crate::protocol::{RealmError, Topics};
 use crate::pubsub::{Link, LinkError, Message, Qos, Router, Topic, TopicError};
 use crate::wamr::{Engine, EngineError};
@@ -17,10 +17,11 @@ use crate::wamr::{Engine, EngineError};
 use super::broker::{BrokerError, link_config};
 use super::cache::Cache;
 use super::context;
+use super::event::Event;
 use super::files::Files;
 use super::identity::{Identity, IdentityError};
 use super::loader::Loader;
-use super::node::{Event, Node, new_id};
+use super::node::{Helpers, Node, new_id};
 use super::registration::Registration;
 use super::shared::{Shared, farewell};
 use super::status::Source;
@@ -70,14 +71,6 @@ impl NodeHandle {
         // A node that is gone has ended already.
         let _ = self.events.send(Event::Shutdown);
     }
-}
-
-/// What belongs to a node and works by itself; it ends with the node.
-#[derive(Debug)]
-pub(super) struct Helpers {
-    _identity: Identity,
-    _sampler: Sampler,
-    http: Option<HttpServer>,
 }
 
 /// Where module files come from.

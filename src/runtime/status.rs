@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::monitor::{Health, Monitor, Sample, StatusSource};
 
-use super::node::Event;
+use super::event::Event;
 
 /// Answers the HTTP server.
 #[derive(Debug)]
