@@ -1,10 +1,12 @@
-// Teaches: a module that survives being stopped or moved. It counts; when signal 3 comes it saves
-// the count to a file and exits, and where it is started again, it goes on from there.
+// Teaches: a module that survives being stopped or moved. It counts, and publishes the count; when
+// signal 3 comes it saves it to a file and exits, and where it is started again, it goes on from
+// there.
 //
-//   arena run --dir /tmp/scratch::/data wasm-samples/build/counter.wasm [FILE [INTERVAL_MS]]
+//   arena run --broker mqtt://localhost --channel count=realm/count --dir /tmp/scratch::/data \
+//       wasm-samples/build/counter.wasm [FILE [INTERVAL_MS]]
 //
 // FILE is /data/counter if it is not given. It counts every INTERVAL_MS milliseconds (1000). A node
-// sends the signal when it deletes the module: see "Modules with channels" in the README here.
+// (`arena runtime`) sends the signal when it deletes the module, and when it ends itself.
 
 #include <arena.h>
 #include <fcntl.h>
@@ -42,13 +44,21 @@ int main(int argc, char **argv) {
     const char *path = argc > 1 ? argv[1] : "/data/counter";
     int interval = argc > 2 ? atoi(argv[2]) : 1000;
 
+    int channel = ch_open("count", CH_WRITE, 0);
+    if (channel < 0) {
+        fprintf(stderr, "counter: there is no channel count\n");
+        return 1;
+    }
     struct pollfd signals = {.fd = open(ARENA_SIGNALS, O_RDONLY), .events = POLLIN};
     if (signals.fd < 0) {
         perror(ARENA_SIGNALS);
         return 1;
     }
     for (unsigned long count = restore(path);; count++) {
-        printf("%lu\n", count);
+        char text[32];
+        int size = snprintf(text, sizeof text, "%lu", count);
+        ch_write_msg(channel, text, (size_t)size); // if it is refused, the next one may not be
+        puts(text);
         fflush(stdout);
         int ready = poll(&signals, 1, interval); // the next count is due, or a signal is here
         struct arena_signal signal;
