@@ -93,6 +93,14 @@ pub trait Uplink: Send + Sync {
     /// When it is not taken, and so is lost for the broker.
     fn publish(&self, message: Message) -> Result<(), PublishError>;
 
+    /// Publishes a message of the node's own, which does not wait behind those of modules.
+    ///
+    /// # Errors
+    /// As [`Uplink::publish`].
+    fn publish_own(&self, message: Message) -> Result<(), PublishError> {
+        self.publish(message)
+    }
+
     /// Subscribes at the broker; `id` is the subscription's identifier in MQTT 5.
     fn subscribe(&self, filter: Filter, qos: Qos, id: u32);
 

@@ -179,16 +179,20 @@ impl Router {
                 subscriber.deliver(&message);
             }
         });
-        self.publish_up(message)
+        match self.uplink() {
+            Some(uplink) => uplink.publish(message),
+            None => Ok(()),
+        }
     }
 
-    /// Publishes a message at the broker only. It does not come back to subscribers here.
+    /// Publishes a message of the node's own: at the broker only, where it does not wait behind
+    /// those of [`Router::publish`]. It does not come back to subscribers here.
     ///
     /// # Errors
     /// When the uplink does not take it.
     pub fn publish_up(&self, message: Message) -> Result<(), PublishError> {
         match self.uplink() {
-            Some(uplink) => uplink.publish(message),
+            Some(uplink) => uplink.publish_own(message),
             None => Ok(()),
         }
     }

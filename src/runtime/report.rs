@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::monitor::ModuleSample;
 use crate::protocol::{APIS, Child, KeepAlive, ObjectId, timestamp};
-use crate::pubsub::Qos;
+use crate::pubsub::{LinkCounters, Qos};
 
 use super::node::Node;
 use super::reply;
@@ -37,6 +37,7 @@ impl Node {
     /// The node as JSON.
     pub(super) fn status(&self) -> Value {
         let sample = self.shared.monitor.latest();
+        let link = self.link.status();
         let modules: Vec<_> = self
             .table
             .iter()
@@ -65,13 +66,34 @@ impl Node {
             },
             "broker": {
                 "url": self.shared.settings.broker.url.to_string(),
-                "connected": self.link.status().connected,
+                "connected": link.connected,
+                "last_failure": link.last_failure,
+                "counters": counters(&self.link.counters()),
             },
             "host": sample.host,
             "process": sample.process,
             "modules": modules,
         })
     }
+}
+
+/// What the link to the broker has done so far, and what waits for it.
+fn counters(link: &LinkCounters) -> Value {
+    json!({
+        "connects": link.connects,
+        "sent": link.sent,
+        "sent_bytes": link.sent_bytes,
+        "acknowledged": link.acknowledged,
+        "resent": link.resent,
+        "received": link.received,
+        "received_bytes": link.received_bytes,
+        "dropped_full": link.dropped_full,
+        "dropped_offline": link.dropped_offline,
+        "dropped_too_large": link.dropped_too_large,
+        "dropped_refused": link.dropped_refused,
+        "queued": link.queued,
+        "queued_bytes": link.queued_bytes,
+    })
 }
 
 /// Beside what ARTS asks for.

@@ -31,6 +31,7 @@ impl Got {
 struct Inbox {
     messages: Mutex<Vec<Got>>,
     acknowledged: Mutex<usize>,
+    filters: Mutex<Vec<String>>,
     changed: Condvar,
 }
 
@@ -43,16 +44,24 @@ pub struct Client {
 
 impl Client {
     pub fn connect(port: u16) -> Client {
+        Client::with(port, |_| ())
+    }
+
+    /// With options of its own. When the broker comes back, so does the client, and subscribes
+    /// again.
+    pub fn with(port: u16, change: impl FnOnce(&mut MqttOptions)) -> Client {
         let id = format!("test-{}", uuid::Uuid::new_v4());
         let mut options = MqttOptions::new(id, "127.0.0.1", port);
         options.set_max_packet_size(256 << 20, 256 << 20);
         options.set_keep_alive(Duration::from_secs(60));
+        change(&mut options);
         let (client, mut connection) = rumqttc::Client::new(options, 10_000);
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(true);
         connection.eventloop.set_network_options(network);
         let inbox = Arc::new(Inbox::default());
         let to = Arc::clone(&inbox);
+        let again = client.clone();
         std::thread::spawn(move || {
             for event in connection.iter() {
                 match event {
@@ -63,6 +72,12 @@ impl Client {
                             at: Instant::now(),
                         });
                         to.changed.notify_all();
+                    }
+                    Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                        // None at the first connection.
+                        for filter in to.filters.lock().unwrap().iter() {
+                            again.try_subscribe(filter, QoS::AtLeastOnce).unwrap();
+                        }
                     }
                     Ok(Event::Incoming(Packet::SubAck(_) | Packet::UnsubAck(_))) => {
                         *to.acknowledged.lock().unwrap() += 1;
@@ -91,6 +106,8 @@ impl Client {
                 .unwrap()
                 .0;
         }
+        drop(acknowledged);
+        self.inbox.filters.lock().unwrap().push(filter.to_owned());
     }
 
     pub fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>) {

@@ -218,7 +218,7 @@ impl Drop for Broker {
 
 /// A port that nobody listens on, outside of the range from which the system takes the ports of
 /// outgoing connections: a broker must find it free when it comes back.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let number = std::process::id() * 97 + NEXT.fetch_add(1, Ordering::Relaxed);

@@ -3,6 +3,9 @@
 //! Publishers put messages in on their threads and never wait; the link's thread takes them out.
 //! A message of quality 1 counts until the broker has acknowledged it: the link keeps it while it
 //! is in flight, and puts it back in front when the connection ends.
+//!
+//! The node's own messages (registrations, answers) have a lane of their own, with its own bound:
+//! after an outage they would else wait until all is sent that modules have published meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -32,6 +35,8 @@ pub(super) struct Entry {
     pub(super) message: Message,
     /// How many connections ended while it was the first that was not acknowledged.
     pub(super) failed: u32,
+    /// Of the node's own.
+    own: bool,
 }
 
 impl Entry {
@@ -68,9 +73,13 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The node's own, which go first.
+    own: VecDeque<Entry>,
     messages: VecDeque<Entry>,
     commands: Vec<Command>,
-    /// Of `messages` and of what is in flight.
+    /// Of `own` and of what of it is in flight.
+    own_bytes: usize,
+    /// Of `messages` and of what of it is in flight.
     bytes: usize,
     /// Messages that the link has taken and still has to account for.
     taken: usize,
@@ -83,7 +92,19 @@ struct State {
 
 impl State {
     fn is_drained(&self) -> bool {
-        self.messages.is_empty() && self.commands.is_empty() && self.taken == 0 && !self.busy
+        !self.has_messages() && self.commands.is_empty() && self.taken == 0 && !self.busy
+    }
+
+    fn has_messages(&self) -> bool {
+        !self.own.is_empty() || !self.messages.is_empty()
+    }
+
+    fn lane(&mut self, own: bool) -> (&mut VecDeque<Entry>, &mut usize) {
+        if own {
+            (&mut self.own, &mut self.own_bytes)
+        } else {
+            (&mut self.messages, &mut self.bytes)
+        }
     }
 }
 
@@ -110,8 +131,8 @@ impl Outbox {
     pub(super) fn counters(&self) -> LinkCounters {
         let state = self.state();
         LinkCounters {
-            queued: state.messages.len() + state.taken,
-            queued_bytes: state.bytes,
+            queued: state.own.len() + state.messages.len() + state.taken,
+            queued_bytes: state.own_bytes + state.bytes,
             ..state.counters.clone()
         }
     }
@@ -133,47 +154,53 @@ impl Outbox {
         state.busy = false;
         state.commands.clear();
         for entry in in_flight.rev() {
-            state.messages.push_front(entry);
+            state.lane(entry.own).0.push_front(entry);
         }
         state.taken = 0;
-        let before = state.messages.len();
-        state
-            .messages
-            .retain(|entry| entry.message.qos > Qos::AtMostOnce);
-        let dropped = before - state.messages.len();
-        state.counters.dropped_offline = state
-            .counters
-            .dropped_offline
-            .saturating_add(as_u64(dropped));
-        state.bytes = state.messages.iter().map(Entry::size).sum();
+        for own in [true, false] {
+            let (lane, bytes) = state.lane(own);
+            let before = lane.len();
+            lane.retain(|entry| entry.message.qos > Qos::AtMostOnce);
+            *bytes = lane.iter().map(Entry::size).sum();
+            let dropped = as_u64(before - lane.len());
+            let counter = &mut state.counters.dropped_offline;
+            *counter = counter.saturating_add(dropped);
+        }
         self.tell_drained(state);
     }
 
-    /// Takes what is to be done. At most a batch of messages; which stay accounted for until
-    /// [`Outbox::done`].
+    /// Takes what is to be done. At most a batch of messages of each lane, the node's own before
+    /// the others; which stay accounted for until [`Outbox::done`].
     pub(super) fn take(&self, commands: &mut Vec<Command>, messages: &mut VecDeque<Entry>) {
         let mut state = self.state();
+        let state = &mut *state;
         commands.append(&mut state.commands);
+        let first = messages.iter().take_while(|entry| entry.own).count();
+        let own = BATCH.saturating_sub(first).min(state.own.len());
+        for (at, entry) in state.own.drain(..own).enumerate() {
+            messages.insert(first + at, entry);
+        }
         let room = BATCH
             .saturating_sub(messages.len())
             .min(state.messages.len());
         messages.extend(state.messages.drain(..room));
-        state.taken += room;
-        if room > 0 || !commands.is_empty() {
+        state.taken += own + room;
+        if own + room > 0 || !commands.is_empty() {
             state.busy = true;
         }
     }
 
     /// Whether there is a message to take.
     pub(super) fn has_messages(&self) -> bool {
-        !self.state().messages.is_empty()
+        self.state().has_messages()
     }
 
     /// A message is written (quality 0), acknowledged (quality 1), or given up.
     pub(super) fn done(&self, entry: &Entry, count: impl FnOnce(&mut LinkCounters)) {
         let mut state = self.state();
         state.taken = state.taken.saturating_sub(1);
-        state.bytes = state.bytes.saturating_sub(entry.size());
+        let bytes = state.lane(entry.own).1;
+        *bytes = bytes.saturating_sub(entry.size());
         count(&mut state.counters);
         self.tell_drained(&state);
     }
@@ -214,6 +241,36 @@ impl Outbox {
         self.state().stop
     }
 
+    fn put(&self, message: Message, own: bool) -> Result<(), PublishError> {
+        let entry = Entry {
+            message,
+            failed: 0,
+            own,
+        };
+        let size = entry.size();
+        let mut state = self.state();
+        let counters = &mut state.counters;
+        if entry.message.size() + PACKET_OVERHEAD > MAX_PACKET {
+            counters.dropped_too_large += 1;
+            return Err(PublishError::TooLarge);
+        }
+        if entry.message.qos == Qos::AtMostOnce && !state.online {
+            state.counters.dropped_offline += 1;
+            return Err(PublishError::Offline);
+        }
+        let (lane, bytes) = state.lane(own);
+        // One that is larger than the outbox goes when nothing else is waiting.
+        if *bytes > 0 && bytes.saturating_add(size) > self.limit {
+            state.counters.dropped_full += 1;
+            return Err(PublishError::Full);
+        }
+        *bytes += size;
+        lane.push_back(entry);
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
     fn command(&self, command: Command) {
         let mut state = self.state();
         // After a connect, all that is subscribed is subscribed anew.
@@ -227,29 +284,11 @@ impl Outbox {
 
 impl Uplink for Outbox {
     fn publish(&self, message: Message) -> Result<(), PublishError> {
-        let entry = Entry { message, failed: 0 };
-        let size = entry.size();
-        let mut state = self.state();
-        let state_ref = &mut *state;
-        let counters = &mut state_ref.counters;
-        if entry.message.size() + PACKET_OVERHEAD > MAX_PACKET {
-            counters.dropped_too_large += 1;
-            return Err(PublishError::TooLarge);
-        }
-        if entry.message.qos == Qos::AtMostOnce && !state_ref.online {
-            counters.dropped_offline += 1;
-            return Err(PublishError::Offline);
-        }
-        // One that is larger than the outbox goes when nothing else is waiting.
-        if state_ref.bytes > 0 && state_ref.bytes.saturating_add(size) > self.limit {
-            counters.dropped_full += 1;
-            return Err(PublishError::Full);
-        }
-        state_ref.bytes += size;
-        state_ref.messages.push_back(entry);
-        drop(state);
-        self.wake.notify_one();
-        Ok(())
+        self.put(message, false)
+    }
+
+    fn publish_own(&self, message: Message) -> Result<(), PublishError> {
+        self.put(message, true)
     }
 
     fn subscribe(&self, filter: Filter, qos: Qos, id: u32) {
@@ -312,6 +351,29 @@ mod tests {
         outbox.done(&taken[0], |_| ());
         outbox.go_offline(taken.into_iter().skip(1));
         assert_eq!(texts(&take(&outbox)), [b"b", b"c", b"d"]);
+    }
+
+    #[test]
+    fn the_nodes_own_go_first() {
+        let outbox = Outbox::new(1000);
+        while outbox.publish(message("m", Qos::AtLeastOnce)).is_ok() {}
+        let own = |text, qos| outbox.publish_own(message(text, qos));
+        assert_eq!(own("1", Qos::AtLeastOnce), Ok(()));
+        outbox.go_online();
+        assert_eq!(own("2", Qos::AtMostOnce), Ok(()));
+        let mut taken = take(&outbox);
+        assert_eq!(texts(&taken)[..3], [b"1", b"2", b"m"]);
+        // One that comes while others wait to be sent goes before those of modules.
+        assert_eq!(own("3", Qos::AtLeastOnce), Ok(()));
+        outbox.take(&mut Vec::new(), &mut taken);
+        assert_eq!(texts(&taken)[..4], [b"1", b"2", b"3", b"m"]);
+        assert_eq!(own("4", Qos::AtLeastOnce), Ok(()));
+        outbox.go_offline(taken.into_iter());
+        assert_eq!(texts(&take(&outbox))[..4], [b"1", b"3", b"4", b"m"]);
+        assert_eq!(outbox.counters().dropped_offline, 1);
+        // They are bounded too.
+        while own("more", Qos::AtLeastOnce).is_ok() {}
+        assert!(outbox.counters().queued_bytes <= 2000);
     }
 
     #[test]
