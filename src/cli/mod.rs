@@ -2,14 +2,17 @@
 
 mod channels;
 mod config;
+mod connection;
 mod engine;
 mod inspect;
 mod logging;
 mod parse;
+mod publish;
 mod run;
 mod runtime;
 mod settings;
 mod status;
+mod subscribe;
 
 use std::process::ExitCode;
 
@@ -59,6 +62,10 @@ enum Command {
     Runtime(runtime::Args),
     /// Show the settings that hold, and where each comes from
     Config(config::Args),
+    /// Publish a message
+    Pub(publish::Args),
+    /// Print the messages of topics
+    Sub(subscribe::Args),
 }
 
 /// Parses the command line, runs the subcommand, and says on stderr what went
@@ -74,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Runtime(args) => runtime::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Pub(args) => publish::run(args),
+        Command::Sub(args) => subscribe::run(args),
     };
     result.unwrap_or_else(|failure: Failure| failure.report())
 }

@@ -2,7 +2,7 @@
 
 pub(super) use crate::config::{dir, duration, size};
 use crate::guest::{ChannelMode, ChannelSpec};
-use crate::pubsub::Filter;
+use crate::pubsub::{Filter, Qos};
 use crate::wamr::{FuncType, PAGE_SIZE, Val, ValType};
 
 /// `--env K=V`, or `K` for the value that it has here.
@@ -52,6 +52,15 @@ pub(super) fn channel(text: &str) -> Result<ChannelSpec, String> {
         mode,
         qos: None,
     })
+}
+
+/// MQTT's quality of service, as far as we have it.
+pub(super) fn qos(text: &str) -> Result<Qos, String> {
+    match text {
+        "0" => Ok(Qos::AtMostOnce),
+        "1" => Ok(Qos::AtLeastOnce),
+        _ => Err("expected 0 or 1".to_owned()),
+    }
 }
 
 /// The arguments of `--invoke` for a function of type `ty`.

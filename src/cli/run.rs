@@ -124,7 +124,7 @@ pub(super) fn run(args: Args) -> Outcome {
 }
 
 /// The signals that end a run, as they come.
-fn signals() -> Result<Receiver<i32>, Failure> {
+pub(super) fn signals() -> Result<Receiver<i32>, Failure> {
     let failure =
         |e: std::io::Error| Failure::new(Status::CannotLoad, format!("cannot handle signals: {e}"));
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failure)?;

@@ -1,7 +1,7 @@
 //! A link with a router, and what it received.
 
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arena_runtime::pubsub::{
     Backoff, Filter, Link, LinkConfig, LinkEvent, Message, Qos, Router, Subscriber, Subscription,
@@ -40,13 +40,15 @@ impl Node {
     }
 
     pub(crate) fn await_connected(&self) {
-        while self
-            .link
-            .events()
-            .recv_timeout(PATIENCE)
-            .expect("it connects")
-            != LinkEvent::Connected
-        {}
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = None;
+        loop {
+            match self.link.events().recv_deadline(deadline) {
+                Ok(LinkEvent::Connected) => return,
+                Ok(event) => last = Some(event),
+                Err(_) => panic!("it does not connect: {last:?}"),
+            }
+        }
     }
 
     /// Why there is no connection.

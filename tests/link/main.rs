@@ -1,7 +1,12 @@
 //! The MQTT link, against a real Mosquitto.
 
+mod certificates;
 mod harness;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
 mod outages;
+mod refusals;
+mod secure;
+mod tools;
 mod traffic;
+mod web_socket;

@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 
 /// How long anything may take that is awaited. Only a failing test waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a broker is set up.
 #[derive(Clone, Default)]
@@ -250,6 +250,9 @@ impl Peer {
         options.set_keep_alive(Duration::from_secs(60));
         change(&mut options);
         let (client, mut connection) = Client::new(options, 1000);
+        // It ends a connection when sending one message takes longer than that.
+        let network = &mut connection.eventloop.network_options;
+        network.set_connection_timeout(PATIENCE.as_secs());
         let (sender, messages) = unbounded();
         let (ready_sender, ready) = unbounded();
         std::thread::spawn(move || {
@@ -264,7 +267,11 @@ impl Peer {
                         let _ = ready_sender.send(());
                     }
                     Ok(_) => {}
-                    Err(_) => return,
+                    Err(error) => {
+                        // Shown when the test fails.
+                        eprintln!("the peer of {port} ends: {error}");
+                        return;
+                    }
                 }
             }
         });

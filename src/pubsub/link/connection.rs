@@ -52,6 +52,9 @@ pub(super) struct Connection<'a> {
     writer: WriteHalf<Box<dyn Stream>>,
     input: BytesMut,
     output: BytesMut,
+    /// A large message went through the buffer, whose capacity only tells what is left of it.
+    large_input: bool,
+    large_output: bool,
     /// The transport may hold back some of what was written.
     unflushed: bool,
     /// Requests to subscribe that are not answered.
@@ -94,6 +97,8 @@ impl<'a> Connection<'a> {
             writer,
             input: BytesMut::with_capacity(READ),
             output: BytesMut::with_capacity(READ),
+            large_input: false,
+            large_output: false,
             unflushed: false,
             unconfirmed: HashMap::new(),
             last_request: FIRST_REQUEST,
@@ -126,7 +131,17 @@ impl<'a> Connection<'a> {
                     _ => Err(Failure::protocol(&"its first packet is no CONNACK")),
                 };
             }
-            received(self.reader.read_buf(&mut self.input).await)?;
+            if self
+                .reader
+                .read_buf(&mut self.input)
+                .await
+                .map_err(|e| Failure::io(&e))?
+                == 0
+            {
+                return Err(Failure::network(
+                    "the broker closed the connection instead of answering",
+                ));
+            }
         }
     }
 
@@ -182,11 +197,15 @@ impl<'a> Connection<'a> {
 
     /// Gives back what a large message has taken, and has room to read into.
     fn make_room(&mut self) {
-        if self.output.is_empty() && self.output.capacity() > KEPT_BUFFER {
+        if self.large_output && self.output.is_empty() {
             self.output = BytesMut::with_capacity(READ);
+            self.large_output = false;
         }
-        if self.input.is_empty() && self.input.capacity() > KEPT_BUFFER {
-            self.input = BytesMut::with_capacity(READ);
+        if self.large_input && self.input.len() < READ {
+            let mut input = BytesMut::with_capacity(2 * READ);
+            input.extend_from_slice(&self.input);
+            self.input = input;
+            self.large_input = false;
         }
         if self.input.capacity() - self.input.len() < READ / 8 {
             self.input.reserve(READ);
@@ -241,6 +260,7 @@ impl<'a> Connection<'a> {
         self.router.sent(message);
         let bytes = as_u64(message.size());
         let id = self.session.publish(message, &mut self.output)?;
+        self.large_output |= self.output.len() > KEPT_BUFFER;
         let Some(entry) = self.flight.batch.pop_front() else {
             return Ok(());
         };
@@ -287,28 +307,26 @@ impl<'a> Connection<'a> {
 
     /// Takes all whole packets that have been read.
     fn digest(&mut self) -> Result<(), Failure> {
-        let (mut messages, mut bytes) = (0, 0);
-        let result = loop {
-            match self.session.read(&mut self.input, &mut self.output) {
-                Ok(Some(Incoming::Message(inbound))) => {
-                    messages += 1;
-                    bytes += as_u64(inbound.message.size());
+        loop {
+            let large = self.input.capacity() > KEPT_BUFFER;
+            let Some(incoming) = self.session.read(&mut self.input, &mut self.output)? else {
+                return Ok(());
+            };
+            self.large_input |= large;
+            match incoming {
+                Incoming::Message(inbound) => {
+                    let bytes = as_u64(inbound.message.size());
+                    self.outbox.count(|counters| {
+                        counters.received += 1;
+                        counters.received_bytes += bytes;
+                    });
                     self.router.deliver(inbound);
                 }
-                Ok(Some(Incoming::Acknowledged(id))) => self.acknowledge(id),
-                Ok(Some(Incoming::Subscribed(request, taken))) => self.confirm(request, &taken),
-                Ok(Some(_)) => {}
-                Ok(None) => break Ok(()),
-                Err(failure) => break Err(failure),
+                Incoming::Acknowledged(id) => self.acknowledge(id),
+                Incoming::Subscribed(request, taken) => self.confirm(request, &taken),
+                Incoming::Welcome(_) | Incoming::Other => {}
             }
-        };
-        if messages > 0 {
-            self.outbox.count(|counters| {
-                counters.received += messages;
-                counters.received_bytes += bytes;
-            });
         }
-        result
     }
 
     fn acknowledge(&mut self, id: u16) {

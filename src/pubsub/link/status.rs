@@ -28,6 +28,9 @@ pub struct LinkStatus {
     pub since: Option<SystemTime>,
     /// Why the last connection ended or could not be made.
     pub last_failure: Option<String>,
+    /// Whether that was a refusal (credentials, certificates), over which somebody has to change
+    /// something.
+    pub refused: bool,
 }
 
 /// What a link has done, since its start.
@@ -93,7 +96,7 @@ impl Teller {
         self.receiver.clone()
     }
 
-    pub(super) fn tell(&self, event: LinkEvent) {
+    pub(super) fn tell(&self, event: LinkEvent, refused: bool) {
         {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
             let connected = event == LinkEvent::Connected;
@@ -101,6 +104,7 @@ impl Teller {
                 status.since = Some(SystemTime::now());
             }
             status.connected = connected;
+            status.refused = refused;
             if let LinkEvent::Disconnected { why, .. } = &event {
                 status.last_failure = Some(why.clone());
             }
@@ -122,12 +126,16 @@ mod tests {
     fn old_events_make_room() {
         let teller = Teller::new();
         for number in 0..EVENTS + 3 {
-            teller.tell(LinkEvent::Disconnected {
-                why: number.to_string(),
-                retry_in: Duration::ZERO,
-            });
+            teller.tell(
+                LinkEvent::Disconnected {
+                    why: number.to_string(),
+                    retry_in: Duration::ZERO,
+                },
+                true,
+            );
         }
-        teller.tell(LinkEvent::Connected);
+        teller.tell(LinkEvent::Connected, false);
+        assert!(!teller.status().refused);
         let events: Vec<_> = teller.events().try_iter().collect();
         assert_eq!(events.len(), EVENTS);
         assert_eq!(events.last(), Some(&LinkEvent::Connected));

@@ -132,7 +132,7 @@ impl Worker {
         progress.connected_at = Some(Instant::now());
         tracing::info!("connected to {}", self.config.broker);
         self.outbox.count(|counters| counters.connects += 1);
-        self.teller.tell(LinkEvent::Connected);
+        self.teller.tell(LinkEvent::Connected, false);
         let ended = connection.run().await;
         progress.acknowledged = connection.acknowledged;
         ended
@@ -258,10 +258,13 @@ impl Worker {
             tracing::warn!("{text}");
         }
         *told = Some(failure.clone());
-        self.teller.tell(LinkEvent::Disconnected {
-            why: failure.why.clone(),
-            retry_in,
-        });
+        self.teller.tell(
+            LinkEvent::Disconnected {
+                why: failure.why.clone(),
+                retry_in,
+            },
+            failure.kind == FailureKind::Refused,
+        );
     }
 
     /// Whether nothing more is to be tried.
