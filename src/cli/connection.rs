@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use crate::config::{self, BrokerSettings, FlagValues, MqttVersion, Origin, Surroundings};
-use crate::pubsub::{Credentials, LinkConfig, Protocol, TlsConfig};
+use crate::config::{self, FlagValues, Origin, Surroundings};
+use crate::pubsub::LinkConfig;
+use crate::runtime;
 
 use super::settings;
 use super::status::{Failure, Status};
@@ -31,50 +32,9 @@ impl ConnectionArgs {
             (Some(id), Some(Origin::Flag(_))) => id.clone(),
             _ => own,
         };
-        link(broker, client_id)
+        runtime::link(broker, client_id)
+            .map_err(|e| Failure::new(Status::Usage, format!("the broker {}: {e}", broker.url)))
     }
-}
-
-/// A link as the settings say.
-pub(super) fn link(
-    broker: &BrokerSettings,
-    client_id: impl Into<String>,
-) -> Result<LinkConfig, Failure> {
-    let url = broker
-        .url
-        .as_str()
-        .parse()
-        .map_err(|e| Failure::new(Status::Usage, format!("the broker {}: {e}", broker.url)))?;
-    let password = broker
-        .password()
-        .map_err(|e| Failure::new(Status::Usage, e.to_string()))?;
-    let mut config = LinkConfig::new(url, client_id);
-    config.credentials = match (&broker.token_file, password) {
-        (Some(path), _) => Credentials::TokenFile {
-            user: broker.user.clone(),
-            path: path.clone(),
-        },
-        (None, password) => match (&broker.user, password) {
-            (None, None) => Credentials::None,
-            (user, password) => Credentials::Password {
-                user: user.clone().unwrap_or_default(),
-                password: password.map_or_else(String::new, |p| p.expose().to_owned()),
-            },
-        },
-    };
-    config.tls = TlsConfig {
-        ca: broker.ca.clone(),
-        cert: broker.cert.clone(),
-        key: broker.key.clone(),
-    };
-    config.protocol = match broker.mqtt_version {
-        MqttVersion::V3 => Protocol::Mqtt311,
-        MqttVersion::V5 => Protocol::Mqtt5,
-    };
-    config.keep_alive = broker.keep_alive;
-    config.connect_timeout = broker.connect_timeout;
-    config.outbox_bytes = broker.outbox;
-    Ok(config)
 }
 
 fn flags() -> impl Iterator<Item = config::Flag> {

@@ -21,15 +21,31 @@ pub enum BrokerError {
     Password(#[from] io::Error),
 }
 
-/// The link that the settings ask for. Without a client id there, it is made of the uuid.
+/// The link of the runtime. Without a client id in the settings, it is made of the uuid.
 pub(super) fn link_config(
     settings: &BrokerSettings,
     uuid: Uuid,
     will: Message,
 ) -> Result<LinkConfig, BrokerError> {
-    let url: BrokerUrl = settings.url.as_str().parse()?;
     let client_id = settings.client_id.clone();
-    let mut config = LinkConfig::new(url, client_id.unwrap_or_else(|| format!("arena-{uuid}")));
+    let mut config = link(
+        settings,
+        client_id.unwrap_or_else(|| format!("arena-{uuid}")),
+    )?;
+    config.will = Some(will);
+    Ok(config)
+}
+
+/// A link as the settings say, but for the client id.
+///
+/// # Errors
+/// When the address is none, or the password's file cannot be read.
+pub fn link(
+    settings: &BrokerSettings,
+    client_id: impl Into<String>,
+) -> Result<LinkConfig, BrokerError> {
+    let url: BrokerUrl = settings.url.as_str().parse()?;
+    let mut config = LinkConfig::new(url, client_id);
     if let Some(credentials) = credentials(settings)? {
         config.credentials = credentials;
     }
@@ -42,7 +58,6 @@ pub(super) fn link_config(
         MqttVersion::V3 => Protocol::Mqtt311,
         MqttVersion::V5 => Protocol::Mqtt5,
     };
-    config.will = Some(will);
     config.keep_alive = settings.keep_alive;
     config.connect_timeout = settings.connect_timeout;
     config.outbox_bytes = settings.outbox;

@@ -36,7 +36,7 @@ mod store;
 mod table;
 mod worker;
 
-pub use broker::BrokerError;
+pub use broker::{BrokerError, link};
 pub use identity::IdentityError;
 pub use node::Node;
 pub use start::{NodeError, NodeHandle};

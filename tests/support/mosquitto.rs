@@ -2,7 +2,7 @@
 //! and a plain client to look at it from outside.
 //!
 //! For use by several test programs: `#[path = "../support/mosquitto.rs"] mod mosquitto;`
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

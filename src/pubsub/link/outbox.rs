@@ -232,8 +232,19 @@ impl Outbox {
         state.is_drained()
     }
 
+    /// Has the link end. After [`Stop::Abandoned`] nothing is taken any more.
     pub(super) fn stop(&self, stop: Stop) {
-        self.state().stop = Some(stop);
+        let mut state = self.state();
+        state.stop = Some(stop);
+        let dropped = match stop {
+            Stop::Closing(_) => Default::default(),
+            Stop::Abandoned => (
+                std::mem::take(&mut state.own),
+                std::mem::take(&mut state.messages),
+            ),
+        };
+        drop(state);
+        drop(dropped);
         self.wake.notify_one();
     }
 
@@ -254,7 +265,8 @@ impl Outbox {
             counters.dropped_too_large += 1;
             return Err(PublishError::TooLarge);
         }
-        if entry.message.qos == Qos::AtMostOnce && !state.online {
+        let ended = state.stop == Some(Stop::Abandoned);
+        if ended || (entry.message.qos == Qos::AtMostOnce && !state.online) {
             state.counters.dropped_offline += 1;
             return Err(PublishError::Offline);
         }
@@ -404,6 +416,18 @@ mod tests {
         let large = message(&"x".repeat(2000), Qos::AtLeastOnce);
         assert_eq!(outbox.publish(large.clone()), Ok(()));
         assert_eq!(outbox.publish(large), Err(PublishError::Full));
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_taken() {
+        let outbox = Outbox::new(1000);
+        outbox.publish(message("a", Qos::AtLeastOnce)).unwrap();
+        outbox.stop(Stop::Abandoned);
+        assert!(take(&outbox).is_empty());
+        assert_eq!(
+            outbox.publish(message("b", Qos::AtLeastOnce)),
+            Err(PublishError::Offline)
+        );
     }
 
     #[test]
