@@ -17,4 +17,5 @@ mod lifecycle;
 mod registration;
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 mod runtime;
+mod samples;
 mod streams;
