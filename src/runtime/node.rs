@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use crate::monitor::{HttpServer, Sampler};
 use crate::protocol::{Incoming, ObjectId, RegisterAnswer, parse};
 use crate::pubsub::{Filter, Link, LinkEvent, Message, Qos, Subscription, Topic};
+use crate::wamr::release_free_memory;
 
 use super::event::{Event, Inbox, Queued};
 use super::exit::printable;
@@ -37,6 +38,8 @@ pub struct Node {
     /// The topic of registrations, while an answer is awaited.
     pub(super) registry: Option<Subscription>,
     pub(super) keepalives: Option<Keepalives>,
+    /// When to give free memory back to the system.
+    pub(super) tidy: Option<Instant>,
     pub(super) stopping: bool,
     pub(super) helpers: Helpers,
 }
@@ -55,6 +58,13 @@ pub(super) struct Keepalives {
     every: Duration,
     next: Instant,
 }
+
+/// How long after something large has ended its memory is given back. What ends until then is
+/// given back with it.
+const TIDY: Duration = Duration::from_secs(1);
+
+/// Messages of that size leave memory that is worth giving back.
+const LARGE_MESSAGE: usize = 1 << 20;
 
 /// How long what was published last may take to reach the broker.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -88,6 +98,7 @@ impl Node {
             self.registration.deadline(),
             self.table.deadline(),
             keepalive,
+            self.tidy,
         ]
         .into_iter()
         .flatten()
@@ -96,7 +107,12 @@ impl Node {
 
     fn on(&mut self, event: Event) {
         match event {
-            Event::Control(queued) => self.on_control(&queued.message),
+            Event::Control(queued) => {
+                self.on_control(&queued.message);
+                if queued.message.size() >= LARGE_MESSAGE {
+                    self.tidy_later();
+                }
+            }
             Event::Registry(queued) => self.on_registry(&queued.message),
             Event::Link(LinkEvent::Connected) => {
                 self.await_answers();
@@ -108,7 +124,12 @@ impl Node {
                 self.registry = None;
                 self.keepalives = None;
             }
-            Event::Worker(uuid, generation, report) => self.on_worker(uuid, generation, report),
+            Event::Worker(uuid, generation, report) => {
+                if !matches!(report, super::worker::Report::Ready(_)) {
+                    self.tidy_later();
+                }
+                self.on_worker(uuid, generation, report);
+            }
             Event::Shutdown => self.shut_down(),
             Event::Status(to) => {
                 // Whoever asked may have stopped waiting.
@@ -117,7 +138,16 @@ impl Node {
         }
     }
 
+    /// The allocator keeps what others have freed, tens of megabytes after some hundred modules.
+    fn tidy_later(&mut self) {
+        self.tidy.get_or_insert_with(|| Instant::now() + TIDY);
+    }
+
     fn on_time(&mut self, now: Instant) {
+        if self.tidy.is_some_and(|at| at <= now) {
+            self.tidy = None;
+            release_free_memory();
+        }
         let actions = self.registration.tick(now);
         self.act(actions);
         for uuid in self.table.due(now) {

@@ -177,6 +177,7 @@ impl Node {
             control: Vec::new(),
             registry: None,
             keepalives: None,
+            tidy: None,
             stopping: false,
             helpers: Helpers {
                 _identity: identity,

@@ -44,6 +44,7 @@ mod aot;
 mod engine;
 mod error_buffer;
 mod features;
+mod free_memory;
 mod func;
 mod host;
 mod info;
@@ -63,6 +64,7 @@ mod work;
 pub use aot::{AotHeader, AotTrust};
 pub use engine::{Engine, EngineError, ThreadEnv};
 pub use features::{CLASSIC_INTERPRETER, enabled as enabled_features, needed as needed_features};
+pub use free_memory::release_free_memory;
 pub use func::{TypedFunc, WasmTuple};
 pub use host::{Caller, HostError, HostResult, Imports, IntoHostFunc};
 pub use info::{
