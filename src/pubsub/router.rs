@@ -23,7 +23,11 @@ pub struct Router {
 
 #[derive(Default)]
 struct Inner {
-    routes: RwLock<Routes>,
+    /// Changed for one subscription at a time: messages wait for no more than that.
+    routes: RwLock<Trie<Route>>,
+    /// The filters that are subscribed at the broker, for the number that match a topic. Only
+    /// the link waits for it.
+    at_broker: RwLock<Trie<Qos>>,
     /// Held while subscriptions change and the broker is told, so that it hears of changes in
     /// the order in which they are made. What has to change is found under this lock alone:
     /// messages do not wait for it.
@@ -33,13 +37,6 @@ struct Inner {
     /// The broker does not send us our own messages.
     no_local: AtomicBool,
     last_id: AtomicU64,
-}
-
-#[derive(Default)]
-struct Routes {
-    trie: Trie<Route>,
-    /// The filters that are subscribed at the broker, for the number that match a topic.
-    at_broker: Trie<Qos>,
 }
 
 /// The subscriptions with one filter.
@@ -56,7 +53,7 @@ impl Router {
         Router::default()
     }
 
-    fn routes(&self) -> RwLockReadGuard<'_, Routes> {
+    fn routes(&self) -> RwLockReadGuard<'_, Trie<Route>> {
         // No state is half made when a subscriber panics, which the link catches.
         self.inner
             .routes
@@ -64,10 +61,17 @@ impl Router {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn routes_mut(&self) -> RwLockWriteGuard<'_, Routes> {
+    fn routes_mut(&self) -> RwLockWriteGuard<'_, Trie<Route>> {
         self.inner
             .routes
             .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at_broker(&self) -> RwLockReadGuard<'_, Trie<Qos>> {
+        self.inner
+            .at_broker
+            .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,9 +115,9 @@ impl Router {
         let changes = upstreams.add(&filter, qos);
         {
             let mut routes = self.routes_mut();
-            match routes.trie.get_mut(&filter) {
+            match routes.get_mut(&filter) {
                 Some(route) => route.subscribers.push(subscriber),
-                None => routes.trie.insert(
+                None => routes.insert(
                     &filter,
                     Route {
                         subscribers: vec![subscriber],
@@ -121,8 +125,8 @@ impl Router {
                     },
                 ),
             }
-            routes.follow(&changes);
         }
+        self.follow(&changes);
         self.tell(changes);
         drop(upstreams);
         Subscription {
@@ -137,15 +141,15 @@ impl Router {
         let mut removed = None;
         let mut upstreams = self.upstreams();
         let mut routes = self.routes_mut();
-        if let Some(route) = routes.trie.get_mut(filter) {
+        if let Some(route) = routes.get_mut(filter) {
             let mut known = route.subscribers.iter();
             let at = known.position(|(known, ..)| *known == id);
             removed = at.map(|at| route.subscribers.swap_remove(at));
             if route.subscribers.is_empty() {
-                routes.trie.remove(filter);
+                routes.remove(filter);
                 drop(routes);
                 let changes = upstreams.remove(filter);
-                self.routes_mut().follow(&changes);
+                self.follow(&changes);
                 self.tell(changes);
             } else {
                 drop(routes);
@@ -155,6 +159,28 @@ impl Router {
         }
         drop(upstreams);
         drop(removed);
+    }
+
+    /// Brings what depends on the subscriptions at the broker up to date.
+    fn follow(&self, changes: &Changes) {
+        let mut at_broker = self
+            .inner
+            .at_broker
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (filter, qos, _) in &changes.subscribe {
+            at_broker.insert(filter, *qos);
+        }
+        for filter in &changes.unsubscribe {
+            at_broker.remove(filter);
+        }
+        drop(at_broker);
+        let (routes, now) = (self.routes(), Instant::now());
+        for (filter, source) in &changes.sources {
+            if let Some(route) = routes.get(filter) {
+                route.source.change(*source, now);
+            }
+        }
     }
 
     /// Tells the broker of changes.
@@ -174,7 +200,7 @@ impl Router {
     /// # Errors
     /// When the uplink does not take it. It was delivered in this process all the same.
     pub fn publish(&self, message: Message) -> Result<(), PublishError> {
-        self.routes().trie.matches(message.topic.as_str(), |route| {
+        self.routes().matches(message.topic.as_str(), |route| {
             for (_, _, subscriber) in &route.subscribers {
                 subscriber.deliver(&message);
             }
@@ -206,10 +232,9 @@ impl Router {
         } = inbound;
         let topic = message.topic.as_str();
         let now = Instant::now();
-        let routes = self.routes();
         if subscription_ids.is_empty() {
             let mut copies = 0;
-            routes.at_broker.matches(topic, |_| copies += 1);
+            self.at_broker().matches(topic, |_| copies += 1);
             if self.echoes().is_copy(&message, copies, now) {
                 return;
             }
@@ -217,7 +242,7 @@ impl Router {
         if !self.inner.no_local.load(Ordering::Relaxed) && self.echoes().is_own(&message, now) {
             return;
         }
-        routes.trie.matches(topic, |route| {
+        self.routes().matches(topic, |route| {
             let take = || route.source.takes(&message, &subscription_ids, now);
             if subscription_ids.is_empty() || take() {
                 for (_, _, subscriber) in &route.subscribers {
@@ -238,8 +263,7 @@ impl Router {
         self.inner.no_local.store(no_local, Ordering::Relaxed);
         self.echoes().forget();
         // What the last connection's subscriptions were called does not matter any more.
-        let mut routes = self.routes_mut();
-        for route in routes.trie.values_mut() {
+        for route in self.routes().values() {
             route.source.forget();
         }
     }
@@ -251,31 +275,12 @@ impl Router {
             return;
         }
         let mut highest = None;
-        let routes = self.routes();
-        routes.at_broker.matches(message.topic.as_str(), |qos| {
+        self.at_broker().matches(message.topic.as_str(), |qos| {
             highest = highest.max(Some(*qos))
         });
-        drop(routes);
         if let Some(highest) = highest {
             let qos = highest.min(message.qos);
             self.echoes().expect(message, qos, Instant::now());
-        }
-    }
-}
-
-impl Routes {
-    /// Brings what depends on the subscriptions at the broker up to date.
-    fn follow(&mut self, changes: &Changes) {
-        for (filter, qos, _) in &changes.subscribe {
-            self.at_broker.insert(filter, *qos);
-        }
-        for filter in &changes.unsubscribe {
-            self.at_broker.remove(filter);
-        }
-        for (filter, source) in &changes.sources {
-            if let Some(route) = self.trie.get_mut(filter) {
-                route.source.change(*source, Instant::now());
-            }
         }
     }
 }

@@ -9,7 +9,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::message::Message;
@@ -22,17 +23,19 @@ const UNDER_WAY: Duration = Duration::from_secs(10);
 const FORMER: usize = 8;
 const TOPICS: usize = 1024;
 
+/// It changes while messages are delivered: none of them waits for many filters to be moved.
 #[derive(Debug, Default)]
 pub(super) struct Source {
-    id: u32,
-    /// Only there while it changes.
-    changing: Option<Box<Changing>>,
+    id: AtomicU32,
+    /// Whether there are former ones. Set before `id` changes.
+    is_changing: AtomicBool,
+    changing: Mutex<Changing>,
 }
 
 #[derive(Debug, Default)]
 struct Changing {
     former: Vec<(u32, Instant)>,
-    last: Mutex<HashMap<u64, Last>>,
+    last: HashMap<u64, Last>,
     hasher: RandomState,
 }
 
@@ -45,42 +48,59 @@ struct Last {
 }
 
 impl Source {
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        // Nothing panics while it is held.
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on messages come by this subscription.
-    pub(super) fn change(&mut self, id: u32, now: Instant) {
-        let before = std::mem::replace(&mut self.id, id);
-        if before == 0 || before == id {
-            return;
+    pub(super) fn change(&self, id: u32, now: Instant) {
+        let mut changing = self.changing();
+        let before = self.id.load(Ordering::Acquire);
+        if before != 0 && before != id {
+            changing
+                .former
+                .retain(|(former, until)| *former != id && *until > now);
+            if changing.former.len() >= FORMER {
+                changing.former.remove(0);
+            }
+            changing.former.push((before, now + UNDER_WAY));
+            self.is_changing.store(true, Ordering::Release);
         }
-        let changing = self.changing.get_or_insert_default();
-        changing
-            .former
-            .retain(|(former, until)| *former != id && *until > now);
-        if changing.former.len() >= FORMER {
-            changing.former.remove(0);
-        }
-        changing.former.push((before, now + UNDER_WAY));
+        self.id.store(id, Ordering::Release);
     }
 
     /// Nothing comes by former subscriptions any more.
-    pub(super) fn forget(&mut self) {
-        self.changing = None;
+    pub(super) fn forget(&self) {
+        let mut changing = self.changing();
+        self.is_changing.store(false, Ordering::Release);
+        *changing = Changing::default();
     }
 
     /// Whether a message that came by these subscriptions is for the filter, and no copy.
     pub(super) fn takes(&self, message: &Message, ids: &[u32], now: Instant) -> bool {
-        match &self.changing {
-            Some(changing) if changing.is_going_on(now) => changing.takes(self.id, message, ids),
-            _ => ids.contains(&self.id),
+        // In this order: who sees the new one sees that it changes.
+        let id = self.id.load(Ordering::Acquire);
+        if !self.is_changing.load(Ordering::Acquire) {
+            return ids.contains(&id);
         }
+        let mut changing = self.changing();
+        let id = self.id.load(Ordering::Acquire);
+        if changing
+            .former
+            .last()
+            .is_some_and(|(_, until)| *until > now)
+        {
+            return changing.takes(id, message, ids);
+        }
+        self.is_changing.store(false, Ordering::Release);
+        *changing = Changing::default();
+        ids.contains(&id)
     }
 }
 
 impl Changing {
-    fn is_going_on(&self, now: Instant) -> bool {
-        self.former.last().is_some_and(|(_, until)| *until > now)
-    }
-
-    fn takes(&self, current: u32, message: &Message, ids: &[u32]) -> bool {
+    fn takes(&mut self, current: u32, message: &Message, ids: &[u32]) -> bool {
         let ours = |id: &&u32| **id == current || self.former.iter().any(|(f, _)| f == *id);
         let by: Vec<u32> = ids.iter().filter(ours).copied().collect();
         if by.is_empty() {
@@ -88,18 +108,17 @@ impl Changing {
         }
         let payload = self.hasher.hash_one(&message.payload);
         let topic = self.hasher.hash_one(message.topic.as_str());
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(last) = last.get_mut(&topic)
+        if let Some(last) = self.last.get_mut(&topic)
             && last.payload == payload
             && !by.iter().any(|id| last.by.contains(id))
         {
             last.by.extend(by);
             return false;
         }
-        if last.len() >= TOPICS {
-            last.clear();
+        if self.last.len() >= TOPICS {
+            self.last.clear();
         }
-        last.insert(topic, Last { payload, by });
+        self.last.insert(topic, Last { payload, by });
         true
     }
 }
@@ -116,7 +135,7 @@ mod tests {
 
     #[test]
     fn one_of_those_that_cover_it() {
-        let mut source = Source::default();
+        let source = Source::default();
         let now = Instant::now();
         source.change(2, now);
         assert!(source.takes(&message("x"), &[2], now));
@@ -126,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_under_way_while_it_changes() {
-        let mut source = Source::default();
+        let source = Source::default();
         let now = Instant::now();
         source.change(1, now);
         source.change(2, now);
@@ -153,19 +172,21 @@ mod tests {
         let later = now + UNDER_WAY;
         assert!(!source.takes(&message("e"), &[1], later));
         assert!(source.takes(&message("e"), &[2], later));
-        assert!(source.takes(&message("f"), &[1], now));
+        assert!(!source.takes(&message("f"), &[1], now), "it was given up");
+        source.change(3, now);
+        assert!(source.takes(&message("f"), &[2], now));
         source.forget();
-        assert!(!source.takes(&message("f"), &[1], now));
+        assert!(!source.takes(&message("g"), &[2], now));
     }
 
     #[test]
     fn back_and_forth() {
-        let mut source = Source::default();
+        let source = Source::default();
         let now = Instant::now();
         for id in (1..=40).chain([1, 2, 1, 2]) {
             source.change(id, now);
         }
-        let former = &source.changing.as_ref().unwrap().former;
+        let former = source.changing().former.clone();
         assert!(former.len() <= FORMER && former.iter().all(|(id, _)| *id != 2));
         assert!(source.takes(&message("x"), &[1], now));
         assert!(!source.takes(&message("x"), &[2], now));

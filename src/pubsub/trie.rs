@@ -109,6 +109,18 @@ impl<V> Trie<V> {
     }
 
     /// The value of exactly this filter.
+    pub(super) fn get(&self, filter: &Filter) -> Option<&V> {
+        let node = self.nodes.get(self.find(filter)?)?;
+        match split(filter.as_str()).1 {
+            None => node.value.as_ref(),
+            Some(rest) => node
+                .deep
+                .iter()
+                .find_map(|(known, value)| (**known == *rest).then_some(value)),
+        }
+    }
+
+    /// The same, to change it.
     pub(super) fn get_mut(&mut self, filter: &Filter) -> Option<&mut V> {
         let at = self.find(filter)?;
         let node = self.nodes.get_mut(at)?;
@@ -302,13 +314,6 @@ impl<V> Trie<V> {
             .flat_map(|node| node.value.iter().chain(node.deep.iter().map(|(_, v)| v)))
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.nodes.iter_mut().flat_map(|node| {
-            let deep = node.deep.iter_mut().map(|(_, value)| value);
-            node.value.iter_mut().chain(deep)
-        })
-    }
-
     fn value<'a>(&'a self, at: Option<usize>, found: &mut impl FnMut(&'a V)) {
         if let Some(value) = at
             .and_then(|at| self.nodes.get(at))
@@ -408,6 +413,11 @@ mod tests {
                 values.sort_unstable();
                 values
             };
+            for (filter, value) in &model {
+                prop_assert_eq!(trie.get(filter), Some(value));
+                prop_assert_eq!(trie.get_mut(filter).copied(), Some(*value));
+            }
+            prop_assert_eq!(trie.get(&asked), model.get(&asked));
             for topic in topics {
                 prop_assert_eq!(found(&trie, &topic), expected(&|f| f.matches(&topic)));
             }
