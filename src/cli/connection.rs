@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use crate::config::{self, FlagValues, Origin, Surroundings};
+use crate::config::{self, FlagValues, Origin, Settings, Surroundings};
 use crate::pubsub::LinkConfig;
 use crate::runtime;
 
@@ -17,9 +17,23 @@ const CONFIG: &str = "config";
 #[derive(Debug, Default)]
 pub(super) struct ConnectionArgs {
     values: FlagValues,
+    /// `--broker` is among them.
+    names_broker: bool,
 }
 
 impl ConnectionArgs {
+    /// Whether the command line says which broker, and not only environment or settings.
+    pub(super) fn names_broker(&self) -> bool {
+        self.names_broker
+    }
+
+    /// The settings that hold with these flags.
+    pub(super) fn settings(&self) -> Result<Settings, Failure> {
+        let effective = config::load(&self.values, &Surroundings::of_process())
+            .map_err(|e| settings::failure(&e))?;
+        Ok(effective.settings)
+    }
+
     /// What makes a link, from flags, environment and file of settings. `kind` becomes a part of
     /// the client id, which is another one each time: the one in the settings is the runtime's,
     /// and a broker ends the connection of whoever had it before.
@@ -74,7 +88,11 @@ impl clap::FromArgMatches for ConnectionArgs {
                 values.add(&format!("--{}", flag.name), &flag.key, text);
             }
         }
-        Ok(ConnectionArgs { values })
+        let names_broker = matches.get_one::<String>("broker").is_some();
+        Ok(ConnectionArgs {
+            values,
+            names_broker,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

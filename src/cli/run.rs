@@ -33,7 +33,7 @@ use super::status::{Failure, Status, print, printable};
     arena run --env COLOUR=blue --dir ./data::/data:ro app.wasm -- --verbose input.txt\n  \
     arena run --max-memory 64MiB --timeout 5s untrusted.wasm\n  \
     arena run --invoke add library.wasm 2 3\n  \
-    arena run --channel /ch/light=realm/kitchen/light:r light.wasm")]
+    arena run --broker mqtt://localhost --channel light=realm/kitchen/light:r subscriber.wasm light")]
 pub(super) struct Args {
     /// The module: .wasm, .wat (text) or .aot (compiled)
     file: PathBuf,
@@ -178,9 +178,22 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
         },
         stop,
     };
-    let channels = args.channels.connect()?;
-    let context = Context::new(wasi(args, &channels.guest)?, channels.guest);
-    let instance = match Instance::new(&module, context, config) {
+    let channels = args.channels.connect(&config.stop)?;
+    let outcome = run_module(args, &module, &values, &channels.guest, config);
+    // The module is gone, and with it what it had open.
+    channels.finish();
+    outcome
+}
+
+fn run_module(
+    args: &Args,
+    module: &Module<Context>,
+    values: &[Val],
+    guest: &Guest,
+    config: InstanceConfig,
+) -> Outcome {
+    let context = Context::new(wasi(args, guest)?, guest.clone());
+    let instance = match Instance::new(module, context, config) {
         Ok(instance) => instance,
         Err(InstantiateError::Trap(trap)) => return trapped(&trap),
         Err(InstantiateError::Memory { initial, limit }) => {
@@ -192,7 +205,7 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
         Err(error) => return Err(cannot_run(args, &printable(&error.to_string()))),
     };
     let status = match &args.invoke {
-        Some(name) => instance.call(name, &values).map(|results| {
+        Some(name) => instance.call(name, values).map(|results| {
             let lines: String = results.iter().map(|value| format!("{value}\n")).collect();
             print(&lines).map(|()| 0)
         }),

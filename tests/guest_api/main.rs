@@ -9,7 +9,10 @@
     reason = "a test ends where its fixture does"
 )]
 
+mod broker;
 mod harness;
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
 #[cfg(feature = "wasi-threads")]
 mod threads;
 
