@@ -137,6 +137,28 @@ fn unsubscribed_messages_do_not_come() {
     assert!(gone.texts(0).is_empty());
 }
 
+/// Faster than a broker hears of it; what holds in the end counts.
+#[test]
+fn subscriptions_that_come_and_go() {
+    let broker = Broker::start();
+    for protocol in PROTOCOLS {
+        let mut config = config(&broker.url(), "come-and-go");
+        config.protocol = protocol;
+        let node = Node::connected(config);
+        let peer = Peer::connect(broker.port(), &[]);
+        for number in 0..5000 {
+            drop(node.subscribe("come"));
+            drop(node.subscribe(&format!("go/{number}")));
+        }
+        let (inbox, _subscription) = node.subscribe("come");
+        node.flush();
+        peer.publish("go/4999", "no");
+        peer.publish("come", "yes");
+        assert_eq!(inbox.texts(1), ["yes"]);
+        assert_eq!(node.link.counters().received, 1);
+    }
+}
+
 #[test]
 fn the_outbox_is_bounded() {
     let mut broker = Broker::absent(Setup::default());

@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::super::message::Qos;
 use super::super::router::Router;
 use super::super::topic::Filter;
+use super::changes::Change;
 use super::failure::Failure;
-use super::outbox::{Command, Entry, Outbox, Stop, as_u64};
+use super::outbox::{Entry, Outbox, Stop, as_u64};
 use super::session::{Hello, Incoming, Session, Welcome};
 use super::transport::Stream;
 
@@ -33,6 +34,9 @@ const FAREWELL: Duration = Duration::from_millis(250);
 
 /// Requests to subscribe have other identifiers than messages, which begin at 1.
 const FIRST_REQUEST: u16 = 0x8000;
+
+/// When so many requests to subscribe are not answered, no more are sent.
+const MAX_UNCONFIRMED: usize = 10_000;
 
 /// What has been taken from the outbox, and is not done. It outlives the connection.
 #[derive(Debug, Default)]
@@ -149,8 +153,10 @@ impl<'a> Connection<'a> {
     fn begin(&mut self) -> Result<(), Failure> {
         self.outbox.go_online();
         self.router.link_connected(self.session.no_local());
-        // What is subscribed from now on is in the outbox, and perhaps here too.
+        // What changes from now on is in the outbox, and perhaps here too.
         let filters = self.router.broker_filters();
+        self.outbox
+            .asked_for(filters.iter().map(|(filter, ..)| filter.clone()));
         let mut rest = filters.as_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.session.fit(rest).clamp(1, rest.len()));
@@ -163,6 +169,8 @@ impl<'a> Connection<'a> {
     /// Moves messages until the connection fails, or the link is to end.
     pub(super) async fn run(&mut self) -> Result<(), Failure> {
         let mut timer = Box::pin(sleep(self.keep_alive));
+        // Something may have come together with the answer.
+        self.digest()?;
         loop {
             self.fill()?;
             self.rest();
@@ -212,30 +220,33 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Writes what is to be written, as far as it should be.
+    /// Writes what is to be written, as far as it should be: changes of subscriptions before
+    /// messages.
     fn fill(&mut self) -> Result<(), Failure> {
-        let mut commands = Vec::new();
-        loop {
-            self.outbox.take(&mut commands, &mut self.flight.batch);
-            if !commands.is_empty() || !self.flight.batch.is_empty() {
-                self.resting = false;
+        let mut changes = Vec::new();
+        while self.output.len() < WRITE && self.unconfirmed.len() < MAX_UNCONFIRMED {
+            self.outbox.take(&mut changes, &mut self.flight.batch);
+            if !changes.is_empty() {
+                for change in changes.drain(..) {
+                    self.change(change)?;
+                }
+                continue;
             }
-            for command in commands.drain(..) {
-                self.command(command)?;
+            if self.flight.batch.is_empty() {
+                break;
             }
+            self.resting = false;
             while self.output.len() < WRITE
                 && let Some(entry) = self.flight.batch.front()
                 && (entry.message.qos == Qos::AtMostOnce || self.session.has_room())
             {
                 self.publish()?;
             }
-            if self.output.len() >= WRITE || !self.flight.batch.is_empty() {
-                return Ok(());
-            }
-            if !self.outbox.has_messages() {
-                return Ok(());
+            if !self.flight.batch.is_empty() {
+                break;
             }
         }
+        Ok(())
     }
 
     /// Sends the first message of the batch.
@@ -286,10 +297,11 @@ impl<'a> Connection<'a> {
         self.last_request
     }
 
-    fn command(&mut self, command: Command) -> Result<(), Failure> {
-        match command {
-            Command::Subscribe(filter, qos, id) => self.subscribe(&[(filter, qos, id)]),
-            Command::Unsubscribe(filter) => {
+    fn change(&mut self, change: Change) -> Result<(), Failure> {
+        self.resting = false;
+        match change {
+            Change::Subscribe(filter, qos, id) => self.subscribe(&[(filter, qos, id)]),
+            Change::Unsubscribe(filter) => {
                 let request = self.next_request();
                 self.session.unsubscribe(request, &filter, &mut self.output)
             }

@@ -10,6 +10,7 @@
 //! order, and is sent again on the next one. It may so arrive twice, as quality 1 says. Messages
 //! of quality 0 are dropped while there is no connection.
 
+mod changes;
 mod config;
 mod connection;
 mod failure;

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::super::message::{Message, PublishError, Qos, Uplink};
 use super::super::topic::Filter;
+use super::changes::{Change, Changes};
 use super::status::LinkCounters;
 
 /// The longest MQTT packet, without its first five bytes.
@@ -45,13 +46,6 @@ impl Entry {
     }
 }
 
-/// A change of subscriptions.
-#[derive(Debug)]
-pub(super) enum Command {
-    Subscribe(Filter, Qos, u32),
-    Unsubscribe(Filter),
-}
-
 /// Whether the link is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -76,7 +70,7 @@ struct State {
     /// The node's own, which go first.
     own: VecDeque<Entry>,
     messages: VecDeque<Entry>,
-    commands: Vec<Command>,
+    changes: Changes,
     /// Of `own` and of what of it is in flight.
     own_bytes: usize,
     /// Of `messages` and of what of it is in flight.
@@ -92,7 +86,7 @@ struct State {
 
 impl State {
     fn is_drained(&self) -> bool {
-        !self.has_messages() && self.commands.is_empty() && self.taken == 0 && !self.busy
+        !self.has_messages() && self.changes.is_empty() && self.taken == 0 && !self.busy
     }
 
     fn has_messages(&self) -> bool {
@@ -152,7 +146,7 @@ impl Outbox {
         let state = &mut *state;
         state.online = false;
         state.busy = false;
-        state.commands.clear();
+        state.changes.end();
         for entry in in_flight.rev() {
             state.lane(entry.own).0.push_front(entry);
         }
@@ -169,12 +163,26 @@ impl Outbox {
         self.tell_drained(state);
     }
 
-    /// Takes what is to be done. At most a batch of messages of each lane, the node's own before
-    /// the others; which stay accounted for until [`Outbox::done`].
-    pub(super) fn take(&self, commands: &mut Vec<Command>, messages: &mut VecDeque<Entry>) {
+    /// On this connection these were asked for.
+    pub(super) fn asked_for(&self, filters: impl Iterator<Item = Filter>) {
+        self.state().changes.begin(filters);
+    }
+
+    /// Takes what is to be done: changes of subscriptions, or if there is none left, at most a
+    /// batch of messages of each lane, the node's own before the others; which stay accounted for
+    /// until [`Outbox::done`].
+    pub(super) fn take(&self, changes: &mut Vec<Change>, messages: &mut VecDeque<Entry>) {
         let mut state = self.state();
         let state = &mut *state;
-        commands.append(&mut state.commands);
+        while changes.len() < BATCH
+            && let Some(change) = state.changes.take()
+        {
+            state.busy = true;
+            changes.push(change);
+        }
+        if !changes.is_empty() {
+            return;
+        }
         let first = messages.iter().take_while(|entry| entry.own).count();
         let own = BATCH.saturating_sub(first).min(state.own.len());
         for (at, entry) in state.own.drain(..own).enumerate() {
@@ -185,14 +193,9 @@ impl Outbox {
             .min(state.messages.len());
         messages.extend(state.messages.drain(..room));
         state.taken += own + room;
-        if own + room > 0 || !commands.is_empty() {
+        if own + room > 0 {
             state.busy = true;
         }
-    }
-
-    /// Whether there is a message to take.
-    pub(super) fn has_messages(&self) -> bool {
-        self.state().has_messages()
     }
 
     /// A message is written (quality 0), acknowledged (quality 1), or given up.
@@ -283,11 +286,11 @@ impl Outbox {
         Ok(())
     }
 
-    fn command(&self, command: Command) {
+    fn change(&self, change: Change) {
         let mut state = self.state();
         // After a connect, all that is subscribed is subscribed anew.
         if state.online {
-            state.commands.push(command);
+            state.changes.add(change);
             drop(state);
             self.wake.notify_one();
         }
@@ -304,11 +307,11 @@ impl Uplink for Outbox {
     }
 
     fn subscribe(&self, filter: Filter, qos: Qos, id: u32) {
-        self.command(Command::Subscribe(filter, qos, id));
+        self.change(Change::Subscribe(filter, qos, id));
     }
 
     fn unsubscribe(&self, filter: Filter) {
-        self.command(Command::Unsubscribe(filter));
+        self.change(Change::Unsubscribe(filter));
     }
 }
 
