@@ -151,7 +151,7 @@ settings! {
         stdin_bytes: usize as Size<usize> = |_| 1 << 20,
             range 1024..=1 << 30, example "\"64KiB\"";
         /// How many bytes of output a second are published of a module; 0 is no limit.
-        /// What goes beyond it is dropped by the line, and counted.
+        /// A line counts as 100 bytes more. What goes beyond is dropped by the line, and counted.
         output_rate: u64 as Size<u64> = |_| 1 << 20,
             range 0..=1 << 30, example "\"64KiB\"";
         /// How long it may take to fetch, check and load a module.

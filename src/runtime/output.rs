@@ -86,7 +86,7 @@ impl Inner {
 
     fn publish(&self, rate: &mut Rate, line: &[u8]) {
         let now = Instant::now();
-        if !rate.allows(line.len() + 1, now) {
+        if !rate.allows(line.len() + LINE_OVERHEAD, now) {
             return;
         }
         if rate.dropped > 0 {
@@ -136,6 +136,9 @@ impl VirtualHandle for Writer {
         None
     }
 }
+
+/// What a line costs beside its bytes: it becomes a message, however short it is.
+const LINE_OVERHEAD: usize = 100;
 
 /// So many bytes a second, and at most those of two seconds at once.
 #[derive(Debug)]
