@@ -274,7 +274,6 @@ mod tests {
             "+/proc/x",
             "+/+/x",
             "realm/#",
-            "$share/g/realm/proc/#",
             "+",
         ] {
             let mut config = config(UndeclaredTopics::Realm);
@@ -282,6 +281,10 @@ mod tests {
             let error = Policy::new(&config).unwrap_err();
             assert!(matches!(error, GuestError::Control { .. }), "{topic}");
         }
+        // A shared subscription is not a way round.
+        let mut config = config(UndeclaredTopics::Realm);
+        config.channels = vec![channel("x", "$share/g/realm/proc/#", ChannelMode::Read)];
+        assert!(Policy::new(&config).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::pubsub::{Mailbox, MailboxStats, Message, PublishError, Router};
+use crate::pubsub::{Lane, Mailbox, MailboxStats, Message, PublishError, Router};
 use crate::wasi::{Access, WasiConfig};
 
 use super::channel::Channel;
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) runtime_uuid: Uuid,
     pub(super) policy: Policy,
     router: Router,
+    /// A module that floods is not to stand in the way of others.
+    lane: Lane,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) channels: Channels,
     pub(super) signals: Signals,
@@ -102,6 +104,7 @@ impl Guest {
                 channels: Channels::new(router, &mailbox, config.max_channels, &policy),
                 policy,
                 router: router.clone(),
+                lane: router.lane(),
                 mailbox,
                 signals: Signals::default(),
                 periods: Periods::default(),
@@ -245,7 +248,7 @@ impl Shared {
         let topic = channel.resolved.topic.clone().ok_or(Refusal::Wildcard)?;
         self.active();
         let message = Message::new(topic, payload, channel.resolved.qos);
-        let Err(error) = self.router.publish(message) else {
+        let Err(error) = self.router.publish_in(self.lane, message) else {
             return Ok(());
         };
         self.counters.refused.fetch_add(1, Ordering::Relaxed);

@@ -72,6 +72,24 @@ pub enum PublishError {
     Offline,
 }
 
+/// Whose messages wait for the broker in one line. Those of one lane keep their order; lanes take
+/// turns, and none can fill all the room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lane(u64);
+
+impl Lane {
+    /// The node's own, which goes first and has room that is for it alone.
+    pub(super) const OWN: Lane = Lane(0);
+
+    /// That of everybody who has none.
+    pub(super) const COMMON: Lane = Lane(1);
+
+    /// One of those that modules have.
+    pub(super) fn new(number: u64) -> Lane {
+        Lane(number.saturating_add(2))
+    }
+}
+
 /// Gets the messages of a subscription.
 pub trait Subscriber: Send + Sync {
     /// Takes a message. Called on the publisher's or the link's thread: it must not block, must
@@ -92,6 +110,15 @@ pub trait Uplink: Send + Sync {
     /// # Errors
     /// When it is not taken, and so is lost for the broker.
     fn publish(&self, message: Message) -> Result<(), PublishError>;
+
+    /// Publishes a message that waits with others of its lane, if it has to wait.
+    ///
+    /// # Errors
+    /// As [`Uplink::publish`].
+    fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
+        let _ = lane;
+        self.publish(message)
+    }
 
     /// Publishes a message of the node's own, which does not wait behind those of modules.
     ///

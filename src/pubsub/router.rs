@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Instant;
 
 use super::echo::Echoes;
-use super::message::{Inbound, Message, PublishError, Qos, Subscriber, Uplink};
+use super::message::{Inbound, Lane, Message, PublishError, Qos, Subscriber, Uplink};
 use super::source::Source;
 use super::topic::Filter;
 use super::trie::Trie;
@@ -200,13 +200,27 @@ impl Router {
     /// # Errors
     /// When the uplink does not take it. It was delivered in this process all the same.
     pub fn publish(&self, message: Message) -> Result<(), PublishError> {
+        self.publish_in(Lane::COMMON, message)
+    }
+
+    /// A lane that nobody else has, for one who may publish more than the broker takes.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        Lane::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Publishes a message as [`Router::publish`] does, on its way to the broker in this lane.
+    ///
+    /// # Errors
+    /// When the uplink does not take it. It was delivered in this process all the same.
+    pub fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
         self.routes().matches(message.topic.as_str(), |route| {
             for (_, _, subscriber) in &route.subscribers {
                 subscriber.deliver(&message);
             }
         });
         match self.uplink() {
-            Some(uplink) => uplink.publish(message),
+            Some(uplink) => uplink.publish_in(lane, message),
             None => Ok(()),
         }
     }

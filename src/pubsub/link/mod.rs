@@ -14,6 +14,7 @@ mod changes;
 mod config;
 mod connection;
 mod failure;
+mod lanes;
 mod outbox;
 mod session;
 mod status;

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::super::message::{Message, PublishError, Qos, Uplink};
+use super::super::message::{Lane, Message, PublishError, Qos, Uplink};
 use super::super::topic::Filter;
 use super::changes::{Change, Changes};
+use super::lanes::Lanes;
 use super::status::LinkCounters;
 
 /// The longest MQTT packet, without its first five bytes.
@@ -36,12 +37,12 @@ pub(super) struct Entry {
     pub(super) message: Message,
     /// How many connections ended while it was the first that was not acknowledged.
     pub(super) failed: u32,
-    /// Of the node's own.
-    own: bool,
+    /// In which it waits.
+    pub(super) lane: Lane,
 }
 
 impl Entry {
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.message.size() + ENTRY_OVERHEAD
     }
 }
@@ -67,14 +68,8 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The node's own, which go first.
-    own: VecDeque<Entry>,
-    messages: VecDeque<Entry>,
+    lanes: Lanes,
     changes: Changes,
-    /// Of `own` and of what of it is in flight.
-    own_bytes: usize,
-    /// Of `messages` and of what of it is in flight.
-    bytes: usize,
     /// Messages that the link has taken and still has to account for.
     taken: usize,
     online: bool,
@@ -86,19 +81,7 @@ struct State {
 
 impl State {
     fn is_drained(&self) -> bool {
-        !self.has_messages() && self.changes.is_empty() && self.taken == 0 && !self.busy
-    }
-
-    fn has_messages(&self) -> bool {
-        !self.own.is_empty() || !self.messages.is_empty()
-    }
-
-    fn lane(&mut self, own: bool) -> (&mut VecDeque<Entry>, &mut usize) {
-        if own {
-            (&mut self.own, &mut self.own_bytes)
-        } else {
-            (&mut self.messages, &mut self.bytes)
-        }
+        self.lanes.is_empty() && self.changes.is_empty() && self.taken == 0 && !self.busy
     }
 }
 
@@ -125,8 +108,8 @@ impl Outbox {
     pub(super) fn counters(&self) -> LinkCounters {
         let state = self.state();
         LinkCounters {
-            queued: state.own.len() + state.messages.len() + state.taken,
-            queued_bytes: state.own_bytes + state.bytes,
+            queued: state.lanes.len() + state.taken,
+            queued_bytes: state.lanes.bytes(),
             ..state.counters.clone()
         }
     }
@@ -147,19 +130,10 @@ impl Outbox {
         state.online = false;
         state.busy = false;
         state.changes.end();
-        for entry in in_flight.rev() {
-            state.lane(entry.own).0.push_front(entry);
-        }
         state.taken = 0;
-        for own in [true, false] {
-            let (lane, bytes) = state.lane(own);
-            let before = lane.len();
-            lane.retain(|entry| entry.message.qos > Qos::AtMostOnce);
-            *bytes = lane.iter().map(Entry::size).sum();
-            let dropped = as_u64(before - lane.len());
-            let counter = &mut state.counters.dropped_offline;
-            *counter = counter.saturating_add(dropped);
-        }
+        let dropped = as_u64(state.lanes.take_back(in_flight));
+        let counter = &mut state.counters.dropped_offline;
+        *counter = counter.saturating_add(dropped);
         self.tell_drained(state);
     }
 
@@ -183,17 +157,26 @@ impl Outbox {
         if !changes.is_empty() {
             return;
         }
-        let first = messages.iter().take_while(|entry| entry.own).count();
-        let own = BATCH.saturating_sub(first).min(state.own.len());
-        for (at, entry) in state.own.drain(..own).enumerate() {
-            messages.insert(first + at, entry);
+        let first = messages
+            .iter()
+            .take_while(|entry| entry.lane == Lane::OWN)
+            .count();
+        let before = messages.len();
+        let mut at = first;
+        while at < BATCH
+            && let Some(entry) = state.lanes.pop_own()
+        {
+            messages.insert(at, entry);
+            at += 1;
         }
-        let room = BATCH
-            .saturating_sub(messages.len())
-            .min(state.messages.len());
-        messages.extend(state.messages.drain(..room));
-        state.taken += own + room;
-        if own + room > 0 {
+        while messages.len() < BATCH
+            && let Some(entry) = state.lanes.pop()
+        {
+            messages.push_back(entry);
+        }
+        let taken = messages.len() - before;
+        state.taken += taken;
+        if taken > 0 {
             state.busy = true;
         }
     }
@@ -202,8 +185,7 @@ impl Outbox {
     pub(super) fn done(&self, entry: &Entry, count: impl FnOnce(&mut LinkCounters)) {
         let mut state = self.state();
         state.taken = state.taken.saturating_sub(1);
-        let bytes = state.lane(entry.own).1;
-        *bytes = bytes.saturating_sub(entry.size());
+        state.lanes.done(entry);
         count(&mut state.counters);
         self.tell_drained(&state);
     }
@@ -240,11 +222,8 @@ impl Outbox {
         let mut state = self.state();
         state.stop = Some(stop);
         let dropped = match stop {
-            Stop::Closing(_) => Default::default(),
-            Stop::Abandoned => (
-                std::mem::take(&mut state.own),
-                std::mem::take(&mut state.messages),
-            ),
+            Stop::Closing(_) => Lanes::default(),
+            Stop::Abandoned => std::mem::take(&mut state.lanes),
         };
         drop(state);
         drop(dropped);
@@ -255,11 +234,11 @@ impl Outbox {
         self.state().stop
     }
 
-    fn put(&self, message: Message, own: bool) -> Result<(), PublishError> {
+    fn put(&self, message: Message, lane: Lane) -> Result<(), PublishError> {
         let entry = Entry {
             message,
             failed: 0,
-            own,
+            lane,
         };
         let size = entry.size();
         let mut state = self.state();
@@ -273,14 +252,11 @@ impl Outbox {
             state.counters.dropped_offline += 1;
             return Err(PublishError::Offline);
         }
-        let (lane, bytes) = state.lane(own);
-        // One that is larger than the outbox goes when nothing else is waiting.
-        if *bytes > 0 && bytes.saturating_add(size) > self.limit {
+        if !state.lanes.have_room(lane, size, self.limit) {
             state.counters.dropped_full += 1;
             return Err(PublishError::Full);
         }
-        *bytes += size;
-        lane.push_back(entry);
+        state.lanes.push(entry);
         drop(state);
         self.wake.notify_one();
         Ok(())
@@ -299,11 +275,15 @@ impl Outbox {
 
 impl Uplink for Outbox {
     fn publish(&self, message: Message) -> Result<(), PublishError> {
-        self.put(message, false)
+        self.put(message, Lane::COMMON)
+    }
+
+    fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
+        self.put(message, lane)
     }
 
     fn publish_own(&self, message: Message) -> Result<(), PublishError> {
-        self.put(message, true)
+        self.put(message, Lane::OWN)
     }
 
     fn subscribe(&self, filter: Filter, qos: Qos, id: u32) {
@@ -398,9 +378,10 @@ mod tests {
         while outbox.publish(message("", Qos::AtLeastOnce)).is_ok() {
             taken += 1;
         }
-        assert_eq!(taken, 7);
+        // One lane gets no more than is still free.
+        assert_eq!(taken, 4);
         let counters = outbox.counters();
-        assert_eq!((counters.dropped_full, counters.queued), (1, 7));
+        assert_eq!((counters.dropped_full, counters.queued), (1, 4));
         assert!(counters.queued_bytes <= 1000);
         // What is in flight counts too.
         outbox.go_online();

@@ -1,0 +1,268 @@
+//! Messages that wait for the broker, by who publishes them.
+//!
+//! The node's own messages go first. Each other publisher has a lane of its own, in the order in
+//! which it published, and lanes take turns. So nobody waits behind what another has too much of, and nobody's messages are refused
+//! because another has filled everything: a lane gets no more than is still free, so that as many
+//! as flood share the room among them and leave as much again.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::super::message::{Lane, Qos};
+use super::outbox::Entry;
+
+/// How many bytes a lane may send before the next one's turn. What a message is larger, its lane
+/// saves up for.
+const TURN: usize = 16 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    lanes: HashMap<Lane, Waiting>,
+    /// The lanes in which something waits, but for the node's own, each once; the first one's turn
+    /// it is.
+    turns: VecDeque<Lane>,
+    /// Messages that wait.
+    count: usize,
+    /// Bytes that wait or are taken and not done, of all lanes but the node's own.
+    shared_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    entries: VecDeque<Entry>,
+    /// Of `entries` and of what is taken and not done.
+    bytes: usize,
+    /// What it may send in this turn.
+    credit: usize,
+}
+
+impl Lanes {
+    /// Messages that wait.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes that wait, or are taken and not done.
+    pub(super) fn bytes(&self) -> usize {
+        self.shared_bytes + self.of(Lane::OWN)
+    }
+
+    fn of(&self, lane: Lane) -> usize {
+        self.lanes.get(&lane).map_or(0, |waiting| waiting.bytes)
+    }
+
+    /// Whether there is room for so many more bytes. The node's own messages have as much
+    /// room as all others together, which cannot take it away.
+    pub(super) fn have_room(&self, lane: Lane, size: usize, limit: usize) -> bool {
+        let lane_bytes = self.of(lane);
+        let (taken, free) = if lane == Lane::OWN {
+            (lane_bytes, limit)
+        } else {
+            (self.shared_bytes, limit.saturating_sub(self.shared_bytes))
+        };
+        // One that is larger than all there is goes when nothing else is waiting.
+        taken == 0 || lane_bytes.saturating_add(size) <= free
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        let lane = entry.lane;
+        let size = entry.size();
+        let waiting = self.lanes.entry(lane).or_default();
+        if waiting.entries.is_empty() && lane != Lane::OWN {
+            waiting.credit = TURN;
+            self.turns.push_back(lane);
+        }
+        waiting.bytes += size;
+        waiting.entries.push_back(entry);
+        self.count += 1;
+        if lane != Lane::OWN {
+            self.shared_bytes += size;
+        }
+    }
+
+    /// Takes the next message of the node's own. Its bytes count until [`Lanes::done`].
+    pub(super) fn pop_own(&mut self) -> Option<Entry> {
+        let entry = self.lanes.get_mut(&Lane::OWN)?.entries.pop_front()?;
+        self.count -= 1;
+        Some(entry)
+    }
+
+    /// Takes the next message of all others. Its bytes count until [`Lanes::done`].
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        loop {
+            let lane = *self.turns.front()?;
+            let alone = self.turns.len() == 1;
+            let waiting = self.lanes.get_mut(&lane)?;
+            let size = waiting.entries.front()?.size();
+            if size <= waiting.credit || alone {
+                waiting.credit = waiting.credit.saturating_sub(size);
+                let entry = waiting.entries.pop_front();
+                if waiting.entries.is_empty() {
+                    self.turns.pop_front();
+                }
+                self.count -= 1;
+                return entry;
+            }
+            waiting.credit = waiting.credit.saturating_add(TURN);
+            self.turns.rotate_left(1);
+        }
+    }
+
+    /// A message that was taken is out of our hands.
+    pub(super) fn done(&mut self, entry: &Entry) {
+        let size = entry.size();
+        if let Some(waiting) = self.lanes.get_mut(&entry.lane) {
+            waiting.bytes = waiting.bytes.saturating_sub(size);
+            if waiting.bytes == 0 && waiting.entries.is_empty() {
+                self.lanes.remove(&entry.lane);
+            }
+        }
+        if entry.lane != Lane::OWN {
+            self.shared_bytes = self.shared_bytes.saturating_sub(size);
+        }
+    }
+
+    /// Takes back what was taken, in front of what waits, and drops messages of quality 0.
+    /// Returns how many those are.
+    pub(super) fn take_back(&mut self, taken: impl DoubleEndedIterator<Item = Entry>) -> usize {
+        for entry in taken.rev() {
+            let waiting = self.lanes.entry(entry.lane).or_default();
+            waiting.entries.push_front(entry);
+        }
+        let mut dropped = 0;
+        self.turns.clear();
+        self.count = 0;
+        self.shared_bytes = 0;
+        self.lanes.retain(|lane, waiting| {
+            let before = waiting.entries.len();
+            waiting
+                .entries
+                .retain(|entry| entry.message.qos > Qos::AtMostOnce);
+            dropped += before - waiting.entries.len();
+            waiting.bytes = waiting.entries.iter().map(Entry::size).sum();
+            waiting.credit = TURN;
+            self.count += waiting.entries.len();
+            if *lane != Lane::OWN {
+                self.shared_bytes += waiting.bytes;
+            }
+            if !waiting.entries.is_empty() && *lane != Lane::OWN {
+                self.turns.push_back(*lane);
+            }
+            !waiting.entries.is_empty()
+        });
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pubsub::{Message, Topic};
+
+    fn entry(lane: u64, number: usize, size: usize) -> Entry {
+        let topic = Topic::new(&format!("{lane}/{number}")).unwrap();
+        Entry {
+            message: Message::new(topic, vec![b'x'; size], Qos::AtLeastOnce),
+            lane: Lane::new(lane),
+            failed: 0,
+        }
+    }
+
+    fn fill(lanes: &mut Lanes, lane: u64, limit: usize) -> usize {
+        let mut count = 0;
+        loop {
+            let entry = entry(lane, count, 64);
+            if !lanes.have_room(entry.lane, entry.size(), limit) {
+                return count;
+            }
+            lanes.push(entry);
+            count += 1;
+        }
+    }
+
+    #[test]
+    fn a_flood_leaves_room_and_time_for_others() {
+        let limit = 1 << 20;
+        let mut lanes = Lanes::default();
+        let first = fill(&mut lanes, 1, limit);
+        let second = fill(&mut lanes, 2, limit);
+        assert!(second > first / 3, "{first} {second}");
+        assert!(lanes.bytes() <= limit);
+        let own = Entry {
+            lane: Lane::OWN,
+            ..entry(0, 0, 1000)
+        };
+        for entry in [own, entry(3, 0, 1000)] {
+            assert!(lanes.have_room(entry.lane, entry.size(), limit));
+            lanes.push(entry);
+        }
+        assert_eq!(lanes.pop_own().map(|entry| entry.lane), Some(Lane::OWN));
+        // Those who have little wait for one turn of each of the others.
+        let mut before = 0;
+        loop {
+            let entry = lanes.pop().unwrap();
+            before += entry.size();
+            lanes.done(&entry);
+            if entry.lane == Lane::new(3) {
+                break;
+            }
+        }
+        assert!(before <= 3 * TURN, "{before}");
+    }
+
+    #[test]
+    fn each_lane_keeps_its_order_and_nothing_stays_behind() {
+        let mut lanes = Lanes::default();
+        for number in 0..500 {
+            for lane in 0..5 {
+                lanes.push(entry(lane, number, (number * 131) % 40_000));
+            }
+        }
+        assert_eq!(lanes.len(), 2500);
+        let mut flight = VecDeque::new();
+        for _ in 0..700 {
+            flight.push_back(lanes.pop().unwrap());
+        }
+        for entry in flight.drain(..300) {
+            lanes.done(&entry);
+        }
+        let mut next: HashMap<Lane, usize> = HashMap::new();
+        for entry in &flight {
+            let number = entry.message.topic.as_str().split('/').nth(1).unwrap();
+            let number = number.parse().unwrap();
+            let at = next.entry(entry.lane).or_insert(number);
+            *at = number.min(*at);
+        }
+        assert_eq!(lanes.take_back(flight.into_iter()), 0);
+        assert_eq!(lanes.len(), 2200);
+        while let Some(entry) = lanes.pop() {
+            let at = next.get_mut(&entry.lane).unwrap();
+            let expected = format!("/{at}");
+            assert!(entry.message.topic.as_str().ends_with(&expected));
+            *at += 1;
+            lanes.done(&entry);
+        }
+        assert_eq!((lanes.len(), lanes.bytes()), (0, 0));
+        assert!(lanes.lanes.is_empty() && lanes.turns.is_empty());
+    }
+
+    #[test]
+    fn large_messages_take_no_more_than_their_share() {
+        let mut lanes = Lanes::default();
+        for number in 0..20 {
+            lanes.push(entry(1, number, 1 << 20));
+        }
+        for number in 0..5000 {
+            lanes.push(entry(2, number, 64));
+        }
+        let mut sent = [0, 0];
+        while lanes.turns.len() == 2 {
+            let entry = lanes.pop().unwrap();
+            sent[usize::from(entry.lane == Lane::new(2))] += entry.size();
+        }
+        assert!(sent[0] <= sent[1] + (2 << 20), "{sent:?}");
+    }
+}
