@@ -20,6 +20,7 @@ pub(super) fn validate<R: WasmModuleResources>(
     work: &mut u64,
 ) -> Result<(), BinaryReaderError> {
     let mut reader = body.get_binary_reader_for_operators()?;
+    reader.set_features(*validator.features());
     validator.read_locals(&mut body.get_binary_reader())?;
     while !reader.eof() {
         let height = u64::from(validator.operand_stack_height());

@@ -173,7 +173,8 @@ fn the_outbox_is_bounded() {
     let kept = (0..)
         .take_while(|number| publish(*number, Qos::AtLeastOnce).is_ok())
         .count();
-    assert!((100..200).contains(&kept), "{kept}");
+    // One who publishes more than others gets half of the room.
+    assert!((50..100).contains(&kept), "{kept}");
     assert_eq!(publish(0, Qos::AtLeastOnce), Err(PublishError::Full));
     let large = message("seq", vec![0; 268_435_455], Qos::AtLeastOnce);
     assert_eq!(node.router.publish(large), Err(PublishError::TooLarge));
