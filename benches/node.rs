@@ -1,7 +1,7 @@
 //! The node as its users meet it: `arena runtime` as a process, a real Mosquitto, and clients.
 //!
 //! `cargo bench --bench node [-- NAME…]` prints figures, for all of them or for those named:
-//! start, echo, stream, modules, waiting, idle. Nothing here asserts a time.
+//! start, echo, stream, modules, contained, waiting, idle. Nothing here asserts a time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,6 +16,8 @@
 mod client;
 #[path = "../tests/support/mosquitto.rs"]
 mod mosquitto;
+#[path = "../tests/support/neighbour.rs"]
+mod neighbour;
 #[path = "../tests/node/runtime.rs"]
 mod runtime;
 
@@ -42,6 +44,7 @@ fn main() {
         ("echo", echo),
         ("stream", stream),
         ("modules", modules),
+        ("contained", contained),
         ("waiting", waiting),
         ("idle", idle),
     ] {
@@ -251,6 +254,18 @@ fn modules() {
         for line in realm.client.lines(&receiver) {
             println!("modules, {what}: {line}");
         }
+    }
+}
+
+/// Round trips through a module beside others that mean harm.
+fn contained() {
+    let mut neighbourhood = neighbour::Neighbourhood::start("64MiB");
+    for hostile in neighbour::Hostile::all() {
+        let compared = neighbourhood.compare(&hostile, 5, if hostile.is_all() { 40 } else { 400 });
+        println!(
+            "contained: echo beside one that {}: {compared}",
+            hostile.name
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! An MQTT client that remembers all that it gets, and a supervisor made of one.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -30,9 +31,35 @@ impl Got {
 #[derive(Default)]
 struct Inbox {
     messages: Mutex<Vec<Got>>,
+    /// The `data` of answers, by transaction id: who asks a thousand times must not look through
+    /// everything each time.
+    answers: Mutex<HashMap<String, Value>>,
     acknowledged: Mutex<usize>,
     filters: Mutex<Vec<String>>,
     changed: Condvar,
+}
+
+impl Inbox {
+    fn add(&self, got: Got) {
+        let answer = is_control(&got.topic).then(|| got.json());
+        let mut messages = self.messages.lock().unwrap();
+        if let Some(answer) = answer
+            && answer["type"] == "arts_resp"
+            && let Some(id) = answer["object_id"].as_str()
+        {
+            let data = answer["data"].clone();
+            let mut answers = self.answers.lock().unwrap();
+            answers.entry(id.to_owned()).or_insert(data);
+        }
+        messages.push(got);
+        drop(messages);
+        self.changed.notify_all();
+    }
+}
+
+/// Requests and their answers are on these.
+fn is_control(topic: &str) -> bool {
+    topic.contains("/proc/control") || topic.ends_with("/proc/reg")
 }
 
 /// A client of a broker on this machine.
@@ -66,12 +93,11 @@ impl Client {
             for event in connection.iter() {
                 match event {
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
-                        to.messages.lock().unwrap().push(Got {
+                        to.add(Got {
                             topic: publish.topic,
                             payload: publish.payload.to_vec(),
                             at: Instant::now(),
                         });
-                        to.changed.notify_all();
                     }
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
                         // None at the first connection.
@@ -134,7 +160,9 @@ impl Client {
 
     /// Forgets what came so far.
     pub fn forget(&self) {
-        self.inbox.messages.lock().unwrap().clear();
+        let mut messages = self.inbox.messages.lock().unwrap();
+        messages.clear();
+        self.inbox.answers.lock().unwrap().clear();
     }
 
     /// The first message that `wanted` likes, also of those that came already.
@@ -146,13 +174,13 @@ impl Client {
     pub fn wait_for(&self, what: &str, count: usize, wanted: impl Fn(&Got) -> bool) -> Vec<Got> {
         let deadline = Instant::now() + PATIENCE;
         let mut messages = self.inbox.messages.lock().unwrap();
+        let (mut looked_at, mut found) = (0, Vec::new());
         loop {
-            let found: Vec<_> = messages
-                .iter()
-                .filter(|got| wanted(got))
-                .take(count)
-                .cloned()
-                .collect();
+            // Fewer than before: they were forgotten meanwhile.
+            looked_at = looked_at.min(messages.len());
+            let new = messages[looked_at..].iter().filter(|got| wanted(got));
+            found.extend(new.take(count - found.len()).cloned());
+            looked_at = messages.len();
             if found.len() == count {
                 return found;
             }
@@ -207,12 +235,19 @@ impl Client {
 
     /// The `data` of the answer to a request.
     pub fn answer(&self, id: &str) -> Value {
-        self.wait(&format!("the answer to {id}"), |got| {
-            let message = got.json();
-            message["object_id"] == *id && message["type"] == "arts_resp"
-        })
-        .json()["data"]
-            .clone()
+        let deadline = Instant::now() + PATIENCE;
+        let mut messages = self.inbox.messages.lock().unwrap();
+        loop {
+            if let Some(data) = self.inbox.answers.lock().unwrap().get(id) {
+                return data.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "not within {PATIENCE:?}: the answer to {id}"
+            );
+            messages = self.inbox.changed.wait_timeout(messages, left).unwrap().0;
+        }
     }
 }
 

@@ -13,10 +13,15 @@ mod client;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
 #[allow(dead_code, reason = "shared with other tests")]
+#[path = "../support/neighbour.rs"]
+mod neighbour;
+#[allow(dead_code, reason = "shared with other tests")]
 #[path = "../node/runtime.rs"]
 mod runtime;
 
+mod contained;
 mod endings;
+mod large;
 mod messages;
 mod probe;
 mod random;

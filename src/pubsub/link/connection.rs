@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::outbox::{Entry, Outbox, Stop, as_u64};
 use super::session::{Hello, Incoming, Session, Welcome};
 use super::transport::Stream;
+use super::window::Window;
 
 /// What is read at once.
 const READ: usize = 64 * 1024;
@@ -52,6 +53,7 @@ pub(super) struct Connection<'a> {
     router: &'a Router,
     flight: &'a mut Flight,
     session: Box<dyn Session>,
+    window: Window,
     reader: ReadHalf<Box<dyn Stream>>,
     writer: WriteHalf<Box<dyn Stream>>,
     input: BytesMut,
@@ -97,6 +99,7 @@ impl<'a> Connection<'a> {
             router,
             flight,
             session,
+            window: Window::new(std::time::Instant::now()),
             reader,
             writer,
             input: BytesMut::with_capacity(READ),
@@ -238,7 +241,8 @@ impl<'a> Connection<'a> {
             self.resting = false;
             while self.output.len() < WRITE
                 && let Some(entry) = self.flight.batch.front()
-                && (entry.message.qos == Qos::AtMostOnce || self.session.has_room())
+                && (entry.message.qos == Qos::AtMostOnce
+                    || self.session.has_room() && self.window.has_room())
             {
                 self.publish()?;
             }
@@ -281,6 +285,7 @@ impl<'a> Connection<'a> {
         };
         match id {
             Some(id) => {
+                self.window.sent(id, entry.message.size());
                 self.flight.sent.push_back((id, entry));
                 self.outbox.count(counted);
             }
@@ -342,6 +347,7 @@ impl<'a> Connection<'a> {
     }
 
     fn acknowledge(&mut self, id: u16) {
+        self.window.acknowledged(id);
         // Brokers acknowledge in order, so this is the first one.
         let at = self.flight.sent.iter().position(|(sent, _)| *sent == id);
         if let Some((_, entry)) = at.and_then(|at| self.flight.sent.remove(at)) {

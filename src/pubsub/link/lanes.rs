@@ -73,7 +73,12 @@ impl Lanes {
         let waiting = self.lanes.entry(lane).or_default();
         if waiting.entries.is_empty() && lane != Lane::OWN {
             waiting.credit = TURN;
-            self.turns.push_back(lane);
+            if waiting.bytes == 0 {
+                // It has sent nothing lately, so it takes little from those who always have more.
+                self.turns.push_front(lane);
+            } else {
+                self.turns.push_back(lane);
+            }
         }
         waiting.bytes += size;
         waiting.entries.push_back(entry);

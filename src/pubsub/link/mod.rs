@@ -22,6 +22,7 @@ mod tls;
 mod transport;
 mod v4;
 mod v5;
+mod window;
 mod worker;
 
 use std::io;

@@ -28,8 +28,9 @@ const PACKET_OVERHEAD: usize = 8;
 /// What a message takes beside its bytes, so that empty ones are bounded too.
 const ENTRY_OVERHEAD: usize = 128;
 
-/// How many messages are taken at once.
-const BATCH: usize = 64;
+/// How many messages are taken at once. They stand before what comes later, also before that of
+/// others.
+const BATCH: usize = 8;
 
 /// A message on its way to the broker.
 #[derive(Debug)]
