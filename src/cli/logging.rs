@@ -34,6 +34,8 @@ fn targets(settings: &LogSettings) -> Targets {
     let rooms = settings.rooms.iter();
     Targets::new()
         .with_default(others)
+        // It warns of every connection that speaks something else.
+        .with_target("mqtt5", others.min(LevelFilter::ERROR))
         .with_target(CRATE, filter(settings.level))
         .with_targets(rooms.map(|(room, level)| (format!("{CRATE}::{room}"), filter(*level))))
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each parses, calls and prints.
 
+mod broker;
 mod channels;
 mod config;
 mod connection;
@@ -60,6 +61,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Join a realm as a runtime: run the modules that ARTS sends here
     Runtime(runtime::Args),
+    /// Be an MQTT broker, for a realm that has none
+    Broker(broker::Args),
     /// Show the settings that hold, and where each comes from
     Config(config::Args),
     /// Publish a message
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Runtime(args) => runtime::run(&args),
+        Command::Broker(args) => broker::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Pub(args) => publish::run(args),
         Command::Sub(args) => subscribe::run(args),

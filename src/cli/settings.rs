@@ -1,5 +1,6 @@
 //! The flags that set settings, made from the table of them.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -11,13 +12,51 @@ use super::status::{Failure, Status};
 const CONFIG: &str = "config";
 const SET: &str = "set";
 
-/// The flags of commands that use the settings: to be flattened into theirs.
-#[derive(Debug, Default)]
-pub(super) struct RuntimeFlags {
-    values: FlagValues,
+/// Which settings have flags of their own with a command. Those of different sections may have
+/// the same name.
+pub(super) trait Has: std::fmt::Debug + Default + Send + Sync + Clone + 'static {
+    /// Whether those of this section are among them.
+    fn section(name: &str) -> bool;
 }
 
-impl RuntimeFlags {
+/// The flags of `arena runtime`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfRuntime;
+
+impl Has for OfRuntime {
+    fn section(name: &str) -> bool {
+        name != "mqtt_server"
+    }
+}
+
+/// The flags of `arena broker`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfBroker;
+
+impl Has for OfBroker {
+    fn section(name: &str) -> bool {
+        matches!(name, "mqtt_server" | "log")
+    }
+}
+
+/// The flags of commands that run a node, or look at settings.
+pub(super) type RuntimeFlags = SettingsFlags<OfRuntime>;
+/// The flags of the broker.
+pub(super) type BrokerFlags = SettingsFlags<OfBroker>;
+
+/// The flags of commands that use the settings: to be flattened into theirs.
+#[derive(Debug, Default)]
+pub(super) struct SettingsFlags<H> {
+    values: FlagValues,
+    has: PhantomData<H>,
+}
+
+fn flags<H: Has>() -> impl Iterator<Item = config::Flag> {
+    // A section that is one setting has no point in its key.
+    config::flags().filter(|flag| H::section(flag.key.split('.').next().unwrap_or_default()))
+}
+
+impl<H: Has> SettingsFlags<H> {
     /// Whether none of them is given.
     pub(super) fn is_empty(&self) -> bool {
         self.values == FlagValues::default()
@@ -34,14 +73,14 @@ pub(super) fn failure(error: &config::ConfigError) -> Failure {
     Failure::new(Status::Usage, error.to_string())
 }
 
-impl clap::Args for RuntimeFlags {
+impl<H: Has> clap::Args for SettingsFlags<H> {
     fn augment_args(command: Command) -> Command {
         let file = Arg::new(CONFIG)
             .long(CONFIG)
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help("The file of settings [default: arena/arena.toml in ~/.config, or in /etc]");
-        let flags = config::flags().map(|flag| {
+        let flags = flags::<H>().map(|flag| {
             Arg::new(flag.name)
                 .long(flag.name)
                 .value_name(flag.value_name)
@@ -70,8 +109,8 @@ impl clap::Args for RuntimeFlags {
     }
 }
 
-impl clap::FromArgMatches for RuntimeFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<RuntimeFlags, clap::Error> {
+impl<H: Has> clap::FromArgMatches for SettingsFlags<H> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<SettingsFlags<H>, clap::Error> {
         let mut values = FlagValues::default();
         values.config = matches.get_one::<PathBuf>(CONFIG).cloned();
         // Those of any name first, so that a flag of its own goes over them.
@@ -81,12 +120,15 @@ impl clap::FromArgMatches for RuntimeFlags {
         {
             values.add("--set", key, text);
         }
-        for flag in config::flags() {
+        for flag in flags::<H>() {
             for text in matches.get_many::<String>(flag.name).unwrap_or_default() {
                 values.add(&format!("--{}", flag.name), &flag.key, text);
             }
         }
-        Ok(RuntimeFlags { values })
+        Ok(SettingsFlags {
+            values,
+            has: PhantomData,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

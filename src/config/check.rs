@@ -40,6 +40,27 @@ pub(super) fn together(merge: &mut Merge) {
         (None, Some(_)) => problems.push(format!("{} needs broker.cert too", name("broker.key"))),
         _ => {}
     }
+    let server = &merge.settings.mqtt_server;
+    let encrypted = [
+        ("mqtt_server.tls_listen", server.tls_listen),
+        ("mqtt_server.wss", server.wss),
+    ];
+    for (key, _) in encrypted.iter().filter(|(_, address)| address.is_some()) {
+        if server.tls_cert.is_none() {
+            problems.push(format!("{} needs mqtt_server.tls_cert too", name(key)));
+        }
+    }
+    for (one, other) in [("cert", "key"), ("key", "cert"), ("client_ca", "cert")] {
+        let given = |which: &str| match which {
+            "cert" => server.tls_cert.is_some(),
+            "key" => server.tls_key.is_some(),
+            _ => server.tls_client_ca.is_some(),
+        };
+        if given(one) && !given(other) {
+            let one = name(&format!("mqtt_server.tls_{one}"));
+            problems.push(format!("{one} needs mqtt_server.tls_{other} too"));
+        }
+    }
     let restart = &merge.settings.restart;
     if restart.backoff_min > restart.backoff_max {
         let (min, max) = (name("restart.backoff_min"), name("restart.backoff_max"));
@@ -52,11 +73,14 @@ pub(super) fn together(merge: &mut Merge) {
 /// without effect.
 pub(super) fn files(merge: &mut Merge, file: Option<&Path>) {
     let broker = &merge.settings.broker;
+    let server = &merge.settings.mqtt_server;
     let mut warnings = Vec::new();
     let secret_files = [
         ("broker.password_file", &broker.password_file),
         ("broker.token_file", &broker.token_file),
         ("broker.key", &broker.key),
+        ("mqtt_server.tls_key", &server.tls_key),
+        ("mqtt_server.password_file", &server.password_file),
     ];
     for (key, path) in secret_files {
         if let Some(path) = path

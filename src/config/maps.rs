@@ -18,8 +18,8 @@ pub(super) struct Rooms;
 pub(super) struct Dirs;
 
 /// The rooms that log: the parts of the program.
-pub(super) const ROOMS: [&str; 9] = [
-    "cli", "config", "guest", "monitor", "protocol", "pubsub", "runtime", "wamr", "wasi",
+pub(super) const ROOMS: [&str; 10] = [
+    "broker", "cli", "config", "guest", "monitor", "protocol", "pubsub", "runtime", "wamr", "wasi",
 ];
 
 fn room(name: &str) -> Result<String, String> {

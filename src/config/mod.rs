@@ -49,8 +49,8 @@ pub use show::{to_json, to_toml};
 pub use surroundings::Surroundings;
 pub use table::{Flag, flags};
 pub use tree::{
-    BrokerSettings, LimitSettings, LogSettings, RestartSettings, RuntimeSettings, Settings,
-    StoreSettings,
+    BrokerSettings, LimitSettings, LogSettings, MqttServerSettings, RestartSettings,
+    RuntimeSettings, Settings, StoreSettings,
 };
 pub use types::{
     BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, Secret,

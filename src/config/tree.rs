@@ -1,7 +1,7 @@
 //! The settings themselves: the one place where each is described.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -186,6 +186,61 @@ settings! {
             range millis(10)..=seconds(86_400), example "\"10m\"";
     }
 
+    /// The broker that `arena broker` is.
+    mqtt_server: MqttServerSettings {
+        /// Where to take MQTT over TCP; port 0 is any that is free.
+        listen: Option<SocketAddr> as Maybe<Listen> =
+            |_| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 1883))),
+            example "\"0.0.0.0:1883\"", flag "listen";
+        /// Where to take MQTT over TLS.
+        tls_listen: Option<SocketAddr> as Maybe<Listen> = |_| None,
+            example "\"0.0.0.0:8883\"", flag "tls-listen";
+        /// Where to take MQTT over WebSocket.
+        ws: Option<SocketAddr> as Maybe<Listen> = |_| None,
+            example "\"127.0.0.1:9001\"", flag "ws";
+        /// Where to take MQTT over WebSocket over TLS.
+        wss: Option<SocketAddr> as Maybe<Listen> = |_| None,
+            example "\"0.0.0.0:9443\"", flag "wss";
+        /// The broker's certificate (PEM), with those between it and its root.
+        /// It is read again for new connections when the file has changed.
+        tls_cert: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/broker.pem\"", flag "tls-cert";
+        /// The key (PEM) of the broker's certificate.
+        tls_key: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/broker.key\"", flag "tls-key";
+        /// Ask TLS clients for a certificate, and check it against these (PEM).
+        tls_client_ca: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/clients-ca.pem\"", flag "tls-client-ca";
+        /// The file of users and their passwords. Without it everybody is let in.
+        /// `arena broker passwd FILE USER` writes it. It is read again when it has changed.
+        password_file: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/users\"", flag "password-file";
+        /// The file that says who may read and write which topics. Without it everybody may all.
+        /// Its format is that of Mosquitto's acl_file. It is read again when it has changed.
+        acl: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/acl\"", flag "acl";
+        /// The largest packet. A larger one ends the connection.
+        max_packet: usize as Size<usize> = |_| 256 << 20,
+            range 1024..=256 << 20, example "\"16MiB\"", flag "max-packet";
+        /// How many connections there may be.
+        max_connections: usize as Number<usize> = |_| 10_000,
+            range 1..=1_000_000, example "500";
+        /// How long a session is kept whose client is away.
+        session_expiry: Duration as Time = |_| seconds(86_400),
+            range seconds(1)..=seconds(4_294_967_294), example "\"1h\"";
+        /// How many messages of each QoS may wait for a client that reads too slowly.
+        /// More of QoS 0 are dropped, more of QoS 1 and 2 are queued.
+        queue_messages: usize as Number<usize> = |_| 10_000,
+            range 1..=1_000_000, example "1000";
+        /// How many bytes of QoS 1 and 2 may be queued for a client that is away or far behind.
+        /// When there is more, the oldest are dropped.
+        queue_bytes: usize as Size<usize> = |_| 64 << 20,
+            range 1024..=2 << 30, example "\"8MiB\"";
+        /// How many retained messages there may be.
+        retained_messages: usize as Number<usize> = |_| 100_000,
+            range 1..=100_000_000, example "1000";
+    }
+
     /// What the runtime writes to stderr.
     log: LogSettings {
         /// The least serious messages to write: "error", "warn", "info", "debug", "trace", "off".
@@ -195,7 +250,7 @@ settings! {
         format: LogFormat as Word<LogFormat> = |_| LogFormat::Text,
             example "\"json\"", flag "log-format";
         /// Levels of single rooms, the parts of the program. As a variable: "pubsub=debug,guest=warn".
-        /// The rooms are cli, config, guest, monitor, protocol, pubsub, runtime, wamr and wasi.
+        /// The rooms are broker, cli, config, guest, monitor, protocol, pubsub, runtime, wamr and wasi.
         rooms: BTreeMap<String, LogLevel> as Rooms = |_| BTreeMap::new(),
             example "{ pubsub = \"debug\", guest = \"warn\" }";
     }

@@ -1,0 +1,208 @@
+//! The broker as a whole: its start and its end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::config::BrokerConfig;
+use super::engine::Engine;
+use super::error::BrokerError;
+use super::listener::{self, Front, Kind};
+use super::tls;
+
+/// More threads than that do not make it faster.
+const MAX_THREADS: usize = 4;
+
+/// How long connections get to end when a broker is dropped.
+const AT_DROP: Duration = Duration::from_secs(1);
+
+/// Where a broker listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// For MQTT over TCP.
+    pub tcp: Option<SocketAddr>,
+    /// For MQTT over TLS.
+    pub tls: Option<SocketAddr>,
+    /// For MQTT over WebSocket.
+    pub ws: Option<SocketAddr>,
+    /// For MQTT over WebSocket over TLS.
+    pub wss: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// The URLs of all of them, as in `mqtt://127.0.0.1:1883`.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let all = [
+            ("mqtt", self.tcp),
+            ("mqtts", self.tls),
+            ("ws", self.ws),
+            ("wss", self.wss),
+        ];
+        all.into_iter()
+            .filter_map(|(scheme, address)| Some(format!("{scheme}://{}", address?)))
+            .collect()
+    }
+}
+
+/// A broker that runs. Dropping it stops it.
+///
+/// It has threads of its own, on which no code of its user runs. Its methods must not be called
+/// within an async runtime: they wait.
+#[derive(Debug)]
+pub struct Broker {
+    addresses: Addresses,
+    /// Ends what is ours, and then the engine's connections.
+    end: watch::Sender<bool>,
+    shutdown: broadcast::Sender<()>,
+    /// Is closed when all connections have.
+    closed: mpsc::Receiver<()>,
+    runtime: Option<Runtime>,
+}
+
+impl Broker {
+    /// Starts a broker. It accepts connections when this returns.
+    ///
+    /// # Errors
+    /// An address cannot be listened on, a file of the configuration cannot be used, or the
+    /// system refuses threads.
+    pub fn start(config: BrokerConfig) -> Result<Broker, BrokerError> {
+        let tls_address = config.tls_listen.or(config.wss);
+        let tls = match (tls_address, &config.tls) {
+            (Some(address), None) => return Err(BrokerError::NoCertificate(address)),
+            (Some(_), Some(files)) => Some(tls::acceptor(files)?),
+            (None, _) => None,
+        };
+        let (end, mut ended) = watch::channel(false);
+        let (shutdown, _) = broadcast::channel(1);
+        let engine = Engine::new(&config)?;
+        let threads = available_parallelism().map_or(1, usize::from);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.min(MAX_THREADS))
+            .thread_name("broker")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|e| BrokerError::Start(e.to_string()))?;
+        let (open, closed) = mpsc::channel(1);
+        let front = Arc::new(Front {
+            engine,
+            tls,
+            max_packet: config.max_packet,
+            places: Arc::new(Semaphore::new(config.max_connections)),
+            end: ended.clone(),
+            shutdown: shutdown.clone(),
+            open,
+        });
+        let addresses = listen(&config, &runtime, &front)?;
+        let running = Arc::clone(&front);
+        runtime.spawn(async move {
+            tokio::select! {
+                () = running.engine.run() => {}
+                () = listener::ended(&mut ended) => {}
+            }
+        });
+        for url in addresses.urls() {
+            info!("listening on {url}");
+        }
+        warn_if_open(&config, addresses);
+        Ok(Broker {
+            addresses,
+            end,
+            shutdown,
+            closed,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Where it listens, with the ports that it got.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Closes the ports, ends the connections, and returns when they have ended or the time is
+    /// over; whether it was in time. Clients of MQTT 5 are told why.
+    pub fn stop(mut self, within: Duration) -> bool {
+        self.shut_down(within)
+    }
+
+    fn shut_down(&mut self, within: Duration) -> bool {
+        let Some(runtime) = self.runtime.take() else {
+            return true;
+        };
+        let deadline = Instant::now() + within;
+        self.end.send_replace(true);
+        // Nobody listens if nobody is there.
+        let _ = self.shutdown.send(());
+        let all = runtime.block_on(async {
+            let closed = timeout(within, self.closed.recv()).await;
+            closed.is_ok()
+        });
+        runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+        all
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.shut_down(AT_DROP);
+    }
+}
+
+/// Binds all addresses, before anything is accepted on one of them.
+fn listen(
+    config: &BrokerConfig,
+    runtime: &Runtime,
+    front: &Arc<Front>,
+) -> Result<Addresses, BrokerError> {
+    let kind = |tls, web_socket| Kind { tls, web_socket };
+    let asked = [
+        (config.listen, kind(false, false)),
+        (config.tls_listen, kind(true, false)),
+        (config.ws, kind(false, true)),
+        (config.wss, kind(true, true)),
+    ];
+    let mut bound = Vec::new();
+    let mut addresses = [None; 4];
+    for ((address, kind), got) in asked.into_iter().zip(&mut addresses) {
+        let Some(address) = address else { continue };
+        let failed = |error| BrokerError::Bind { address, error };
+        // The standard library sets SO_REUSEADDR.
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        *got = Some(listener.local_addr().map_err(failed)?);
+        bound.push((listener, kind));
+    }
+    if bound.is_empty() {
+        return Err(BrokerError::NoAddress);
+    }
+    let _context = runtime.enter();
+    for (listener, kind) in bound {
+        let listener = tokio::net::TcpListener::from_std(listener)
+            .map_err(|e| BrokerError::Start(e.to_string()))?;
+        runtime.spawn(listener::run(listener, kind, Arc::clone(front)));
+    }
+    let [tcp, tls, ws, wss] = addresses;
+    Ok(Addresses { tcp, tls, ws, wss })
+}
+
+fn warn_if_open(config: &BrokerConfig, addresses: Addresses) {
+    let reachable = [addresses.tcp, addresses.tls, addresses.ws, addresses.wss]
+        .into_iter()
+        .flatten()
+        .any(|address| !address.ip().is_loopback());
+    let checked = config
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.client_ca.is_some());
+    if reachable && config.password_file.is_none() && !checked {
+        warn!("everybody who reaches this host can use the broker: there is no password file");
+    }
+}
