@@ -12,5 +12,6 @@ pub mod monitor;
 pub mod protocol;
 pub mod pubsub;
 pub mod runtime;
+pub mod supervisor;
 pub mod wamr;
 pub mod wasi;

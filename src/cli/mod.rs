@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, each parses, calls and prints.
 
+mod arts;
 mod broker;
 mod channels;
 mod config;
@@ -63,6 +64,8 @@ enum Command {
     Runtime(runtime::Args),
     /// Be an MQTT broker, for a realm that has none
     Broker(broker::Args),
+    /// Supervise a realm: know its runtimes and place modules on them
+    Arts(arts::Args),
     /// Show the settings that hold, and where each comes from
     Config(config::Args),
     /// Publish a message
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Runtime(args) => runtime::run(&args),
         Command::Broker(args) => broker::run(&args),
+        Command::Arts(args) => arts::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Pub(args) => publish::run(args),
         Command::Sub(args) => subscribe::run(args),

@@ -17,6 +17,12 @@ const SET: &str = "set";
 pub(super) trait Has: std::fmt::Debug + Default + Send + Sync + Clone + 'static {
     /// Whether those of this section are among them.
     fn section(name: &str) -> bool;
+
+    /// Whether the one with this key is.
+    fn key(key: &str) -> bool {
+        // A section that is one setting has no point in its key.
+        Self::section(key.split('.').next().unwrap_or_default())
+    }
 }
 
 /// The flags of `arena runtime`.
@@ -25,7 +31,7 @@ pub(super) struct OfRuntime;
 
 impl Has for OfRuntime {
     fn section(name: &str) -> bool {
-        name != "mqtt_server"
+        !matches!(name, "mqtt_server" | "supervisor")
     }
 }
 
@@ -39,8 +45,25 @@ impl Has for OfBroker {
     }
 }
 
+/// The flags of `arena arts`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfSupervisor;
+
+impl Has for OfSupervisor {
+    fn section(name: &str) -> bool {
+        matches!(name, "supervisor" | "broker" | "log")
+    }
+
+    fn key(key: &str) -> bool {
+        let section = key.split('.').next().unwrap_or_default();
+        key == "runtime.realm" || Self::section(section)
+    }
+}
+
 /// The flags of commands that run a node, or look at settings.
 pub(super) type RuntimeFlags = SettingsFlags<OfRuntime>;
+/// The flags of the supervisor.
+pub(super) type SupervisorFlags = SettingsFlags<OfSupervisor>;
 /// The flags of the broker.
 pub(super) type BrokerFlags = SettingsFlags<OfBroker>;
 
@@ -52,8 +75,7 @@ pub(super) struct SettingsFlags<H> {
 }
 
 fn flags<H: Has>() -> impl Iterator<Item = config::Flag> {
-    // A section that is one setting has no point in its key.
-    config::flags().filter(|flag| H::section(flag.key.split('.').next().unwrap_or_default()))
+    config::flags().filter(|flag| H::key(&flag.key))
 }
 
 impl<H: Has> SettingsFlags<H> {

@@ -18,8 +18,18 @@ pub(super) struct Rooms;
 pub(super) struct Dirs;
 
 /// The rooms that log: the parts of the program.
-pub(super) const ROOMS: [&str; 10] = [
-    "broker", "cli", "config", "guest", "monitor", "protocol", "pubsub", "runtime", "wamr", "wasi",
+pub(super) const ROOMS: [&str; 11] = [
+    "broker",
+    "cli",
+    "config",
+    "guest",
+    "monitor",
+    "protocol",
+    "pubsub",
+    "runtime",
+    "supervisor",
+    "wamr",
+    "wasi",
 ];
 
 fn room(name: &str) -> Result<String, String> {

@@ -50,9 +50,9 @@ pub use surroundings::Surroundings;
 pub use table::{Flag, flags};
 pub use tree::{
     BrokerSettings, LimitSettings, LogSettings, MqttServerSettings, RestartSettings,
-    RuntimeSettings, Settings, StoreSettings,
+    RuntimeSettings, Settings, StoreSettings, SupervisorSettings,
 };
 pub use types::{
-    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, Secret,
-    UndeclaredTopics,
+    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, RestartWord,
+    SchedulerName, Secret, UndeclaredTopics,
 };

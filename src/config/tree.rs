@@ -16,8 +16,8 @@ use super::places;
 use super::surroundings::Surroundings;
 use super::table::{Section, Setting, settings};
 use super::types::{
-    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, Secret,
-    UndeclaredTopics,
+    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, RestartWord,
+    SchedulerName, Secret, UndeclaredTopics,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -241,7 +241,68 @@ settings! {
             range 1..=100_000_000, example "1000";
     }
 
-    /// What the runtime writes to stderr.
+    /// The supervisor. Its realm is runtime.realm.
+    supervisor: SupervisorSettings {
+        /// Where the supervisor keeps its registry and the module store.
+        data_dir: PathBuf as File = |around| places::state_dir(around).join("supervisor"),
+            default "supervisor in the runtime's state directory", example "\"/var/lib/arena/supervisor\"",
+            flag "data-dir";
+        /// The address of the HTTP API and the dashboard.
+        listen: SocketAddr as Listen = |_| SocketAddr::from(([127, 0, 0, 1], 8000)),
+            example "\"0.0.0.0:8000\"", flag "listen";
+        /// Who chooses the runtime of a module: "resources", "least-modules" or "round-robin".
+        scheduler: SchedulerName as Word<SchedulerName> = |_| SchedulerName::Resources,
+            example "\"round-robin\"", flag "scheduler";
+        /// How often runtimes are to send keepalives; 0 is never.
+        /// One that is silent for three times as long is lost.
+        keepalive_interval: Duration as Time = |_| seconds(5),
+            range Duration::ZERO..=seconds(86_400), example "\"60s\"", flag "keepalive-interval";
+        /// How long a runtime may take to answer before another one is asked.
+        answer_timeout: Duration as Time = |_| seconds(10),
+            range millis(10)..=HOUR, example "\"30s\"";
+        /// How many runtimes are asked for a module before it is given up.
+        attempts: usize as Number<usize> = |_| 5,
+            range 1..=1000, example "3";
+        /// What happens to modules that do not say it: "never", "on-failure" or "always".
+        /// It is what happens after their end, and when their runtime is lost.
+        restart: RestartWord as Word<RestartWord> = |_| RestartWord::Never,
+            example "\"on-failure\"", flag "restart";
+        /// How many runtimes there may be.
+        max_runtimes: usize as Number<usize> = |_| 10_000,
+            range 1..=1_000_000, example "100";
+        /// How many modules may be known. Those that have ended make room for new ones.
+        max_modules: usize as Number<usize> = |_| 100_000,
+            range 1..=10_000_000, example "1000";
+        /// How many modules that have ended are kept.
+        ended_modules: usize as Number<usize> = |_| 1000,
+            range 0..=1_000_000, example "100";
+        /// How many bytes the request for a module may have, beside an inline file.
+        module_record: usize as Size<usize> = |_| 64 << 10,
+            range 1024..=1 << 20, example "\"16KiB\"";
+        /// How many bytes all inline files and memories may have. They are kept on disk.
+        inline_size: u64 as Size<u64> = |_| 1 << 30,
+            range 0..=1 << 50, example "\"100MiB\"";
+        /// How many events are kept.
+        events: usize as Number<usize> = |_| 10_000,
+            range 1..=10_000_000, example "1000";
+        /// How many lines of output are kept of each module.
+        output_lines: usize as Number<usize> = |_| 1000,
+            range 0..=1_000_000, example "100";
+        /// How many bytes of output are kept of each module.
+        output_bytes: usize as Size<usize> = |_| 256 << 10,
+            range 0..=1 << 30, example "\"64KiB\"";
+        /// How many bytes of output are kept of all modules.
+        output_total: usize as Size<usize> = |_| 32 << 20,
+            range 0..=2 << 30, example "\"128MiB\"";
+        /// The largest file that the module store takes.
+        upload_size: u64 as Size<u64> = |_| 64 << 20,
+            range 1024..=1 << 30, example "\"8MiB\"";
+        /// How large the module store may be.
+        store_size: u64 as Size<u64> = |_| 10 << 30,
+            range 0..=1 << 50, example "\"1GiB\"";
+    }
+
+    /// What the program writes to stderr.
     log: LogSettings {
         /// The least serious messages to write: "error", "warn", "info", "debug", "trace", "off".
         level: LogLevel as Word<LogLevel> = |_| LogLevel::Info,
@@ -250,7 +311,7 @@ settings! {
         format: LogFormat as Word<LogFormat> = |_| LogFormat::Text,
             example "\"json\"", flag "log-format";
         /// Levels of single rooms, the parts of the program. As a variable: "pubsub=debug,guest=warn".
-        /// The rooms are broker, cli, config, guest, monitor, protocol, pubsub, runtime, wamr and wasi.
+        /// The rooms are broker, cli, config, guest, monitor, protocol, pubsub, runtime, supervisor, wamr and wasi.
         rooms: BTreeMap<String, LogLevel> as Rooms = |_| BTreeMap::new(),
             example "{ pubsub = \"debug\", guest = \"warn\" }";
     }

@@ -166,6 +166,26 @@ words! {
         V5 = "5",
     }
 
+    /// Who chooses the runtime of a module.
+    SchedulerName {
+        /// By CPU and memory that are left.
+        Resources = "resources",
+        /// The runtime with the fewest modules.
+        LeastModules = "least-modules",
+        /// One after the other.
+        RoundRobin = "round-robin",
+    }
+
+    /// Whether a module is started again after its end.
+    RestartWord {
+        /// It is not.
+        Never = "never",
+        /// When it has failed.
+        OnFailure = "on-failure",
+        /// In any case.
+        Always = "always",
+    }
+
     /// The least serious messages that are logged.
     LogLevel {
         /// Nothing is.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Action, ObjectId, request};
+use super::envelope::Fields;
+use super::{Action, ObjectId, Reason, from_data, request};
 
 /// A module to start: `create` with `data.type` `"module"`.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,6 +167,14 @@ impl CreateModule {
             fault_crash: FaultCrash::Ignore,
             original: Map::new(),
         }
+    }
+
+    /// A module from the `data` of a request, in every spelling.
+    ///
+    /// # Errors
+    /// When a field cannot be what it is.
+    pub fn from_data(data: Map<String, Value>) -> Result<Self, Reason> {
+        from_data::create_module(Fields::of(data))
     }
 
     /// The fields of the request that nothing is known of here.

@@ -320,7 +320,7 @@ impl<'de> Visitor<'de> for BlobSeed<'_> {
 }
 
 impl Fields {
-    fn of(mut map: Map<String, Value>) -> Self {
+    pub(super) fn of(mut map: Map<String, Value>) -> Self {
         let mut blob = |key, of_text: fn(&str) -> Blob| match map.remove(key) {
             None | Some(Value::Null) => Blob::Missing,
             Some(Value::String(text)) => of_text(&text),

@@ -269,6 +269,11 @@ pub(super) fn delete_module(
     Ok(DeleteModule {
         uuid: required_uuid(map, "uuid")?,
         send_to_runtime: target,
+        // Nothing is decided by it but whose report this is, so nothing is wrong with others.
+        parent: match parent(map.get("parent").unwrap_or(&Value::Null)) {
+            Ok(Parent::Runtime(uuid)) => Some(uuid),
+            _ => None,
+        },
         exit: exit_report(map.get("exit").unwrap_or(&Value::Null)),
     })
 }

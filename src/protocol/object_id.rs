@@ -34,7 +34,9 @@ impl ObjectId {
             .then(|| Self(Inner::Text(text.to_owned())))
     }
 
-    pub(super) fn from_value(value: &Value) -> Option<Self> {
+    /// An id from JSON, if it can be one.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::String(text) => Self::new(text),
             Value::Number(number) => Some(Self(Inner::Number(number.clone()))),

@@ -59,6 +59,8 @@ pub struct DeleteModule {
     pub uuid: Uuid,
     /// The runtime that it moves to.
     pub send_to_runtime: Option<Uuid>,
+    /// The runtime that it is on, as far as the sender knows.
+    pub parent: Option<Uuid>,
     /// How it ended, when the message tells its end.
     pub exit: Option<ExitReport>,
 }
@@ -97,6 +99,31 @@ pub enum ExitReason {
 }
 
 impl DeleteModule {
+    /// Of a module that is to stop.
+    #[must_use]
+    pub fn new(uuid: Uuid) -> Self {
+        Self {
+            uuid,
+            send_to_runtime: None,
+            parent: None,
+            exit: None,
+        }
+    }
+
+    /// The request as a supervisor sends it on to the module's runtime: with the whole `record`
+    /// of the module, and `send_to_runtime` beside `data`.
+    #[must_use]
+    pub fn to_forward(&self, object_id: &ObjectId, mut record: Map<String, Value>) -> Vec<u8> {
+        record.insert("type".to_owned(), "module".into());
+        record.insert("uuid".to_owned(), self.uuid.to_string().into());
+        let mut message = message(object_id, &Action::Delete, record);
+        if let Some(target) = self.send_to_runtime {
+            message.truncate(message.len().saturating_sub(1));
+            message.push_str(&format!(",\"send_to_runtime\":\"{target}\"}}"));
+        }
+        message.into_bytes()
+    }
+
     /// The request.
     #[must_use]
     pub fn to_message(&self, object_id: &ObjectId) -> Vec<u8> {
@@ -105,6 +132,9 @@ impl DeleteModule {
         data.insert("uuid".to_owned(), self.uuid.to_string().into());
         if let Some(target) = self.send_to_runtime {
             data.insert("send_to_runtime".to_owned(), target.to_string().into());
+        }
+        if let Some(parent) = self.parent {
+            data.insert("parent".to_owned(), json!({ "uuid": parent.to_string() }));
         }
         if let Some(exit) = &self.exit {
             data.insert("exit".to_owned(), exit.to_value());

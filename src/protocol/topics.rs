@@ -113,6 +113,12 @@ impl Topics {
         format!("{}/proc/debug/stdout/{module}", self.realm)
     }
 
+    /// What is before the uuid in [`Topics::stdout`].
+    #[must_use]
+    pub fn stdout_any(&self) -> String {
+        format!("{}/proc/debug/stdout", self.realm)
+    }
+
     /// Where the lines for a module's stdin come from.
     #[must_use]
     pub fn stdin(&self, module: Uuid) -> String {

@@ -244,9 +244,9 @@ impl Node {
     /// Tells ARTS of a module that has ended without being asked to.
     fn report_exit(&self, uuid: Uuid, exit: &Exit) {
         let report = DeleteModule {
-            uuid,
-            send_to_runtime: None,
+            parent: Some(self.shared.uuid),
             exit: Some(exit.to_report()),
+            ..DeleteModule::new(uuid)
         };
         let message = report.to_message(&ObjectId::random());
         self.publish(&self.shared.topics.control_any(), message, Qos::AtLeastOnce);

@@ -277,9 +277,8 @@ fn delete_module() {
         "name":"m","parent":{{"uuid":"{UUID}"}},"args":"['']","channels":"[]","filename":"a.wasm"}}}}"#
     );
     let expected = DeleteModule {
-        uuid: OTHER.parse().unwrap(),
-        send_to_runtime: None,
-        exit: None,
+        parent: Some(uuid()),
+        ..DeleteModule::new(OTHER.parse().unwrap())
     };
     let request = request(&forwarded);
     assert_eq!(request.action, Action::Delete);
@@ -341,13 +340,13 @@ fn module_finished() {
         (ExitReason::Stopped, None, ""),
     ] {
         let delete = DeleteModule {
-            uuid: uuid(),
-            send_to_runtime: None,
+            parent: Some(OTHER.parse().unwrap()),
             exit: Some(ExitReport {
                 reason,
                 code,
                 message: message.to_owned(),
             }),
+            ..DeleteModule::new(uuid())
         };
         let text = String::from_utf8(delete.to_message(&ObjectId::random())).unwrap();
         assert_eq!(request(&text).data, RequestData::DeleteModule(delete));

@@ -1,0 +1,79 @@
+//! `arena arts`: the supervisor, as a service.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::runtime;
+use crate::supervisor::{Supervisor, SupervisorConfig};
+
+use super::logging;
+use super::settings::SupervisorFlags;
+use super::status::{Failure, Status};
+
+/// How long the end may take.
+const STOP: Duration = Duration::from_secs(10);
+
+/// Supervises a realm: knows its runtimes, and places modules on them.
+///
+/// Clients ask for modules by MQTT. The registry is kept in the data directory, so that a
+/// supervisor that was killed goes on where it was; runtimes and modules do not need it to go on.
+/// The broker need not be there yet. Ctrl-C or SIGTERM ends it in order, a second one at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    arena arts\n  \
+    arena arts --broker mqtt://broker.local --realm lab --data-dir /var/lib/arena/supervisor\n  \
+    arena arts --scheduler round-robin --keepalive-interval 10s\n  \
+    arena arts --restart on-failure --set supervisor.answer_timeout=30s")]
+pub(super) struct Args {
+    #[command(flatten)]
+    flags: SupervisorFlags,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let effective = args.flags.load()?;
+    let settings = &effective.settings;
+    logging::init(&settings.log);
+    for warning in &effective.warnings {
+        warn!("{warning}");
+    }
+    let cannot_start = |why: String| Failure::new(Status::CannotStart, why);
+    // The client id of the settings is the runtime's.
+    let id = format!("arena-arts-{}", Uuid::new_v4().simple());
+    let link = runtime::link(&settings.broker, id)
+        .map_err(|e| cannot_start(format!("the broker {}: {e}", settings.broker.url)))?;
+    let supervisor = Supervisor::start(SupervisorConfig::new(settings, link))
+        .map_err(|e| cannot_start(e.to_string()))?;
+    wait_for_signal().map_err(|e| cannot_start(format!("cannot handle signals: {e}")))?;
+    if !supervisor.stop(STOP) {
+        warn!("the supervisor does not end in order");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for the first SIGINT or SIGTERM. The second one ends the process.
+fn wait_for_signal() -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let (first, came) = bounded(1);
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            for (count, signal) in signals.forever().enumerate() {
+                if count == 0 {
+                    // Nobody waits only when the process is about to end.
+                    let _ = first.send(());
+                } else {
+                    std::process::exit(128 + signal);
+                }
+            }
+        })?;
+    // An error would mean that the thread is gone, and nothing more comes.
+    let _ = came.recv();
+    Ok(())
+}
