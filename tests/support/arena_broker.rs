@@ -53,7 +53,9 @@ impl ArenaBroker {
 
     /// `arena`, in the broker's directory, and with nobody's settings.
     pub(crate) fn arena(dir: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
+        let program = std::env::var_os("ARENA_BIN");
+        let program = program.unwrap_or(env!("CARGO_BIN_EXE_arena").into());
+        let mut command = Command::new(program);
         command
             .current_dir(dir)
             .env_clear()
