@@ -248,6 +248,12 @@ impl Actor {
         for uuid in effects.opened {
             self.shared.output.open(uuid);
         }
+        for uuid in effects.closed {
+            // It may have been asked for again.
+            if lock(&self.shared.model).module(uuid).is_none() {
+                self.shared.output.close(uuid);
+            }
+        }
         for Outgoing { to, body } in effects.messages {
             match body {
                 Body::Bytes(bytes) => self.publish(to, bytes),
@@ -277,12 +283,6 @@ impl Actor {
             log(event);
         }
         self.shared.events.add(&effects.events);
-        for uuid in effects.closed {
-            // It may have been asked for again.
-            if lock(&self.shared.model).module(uuid).is_none() {
-                self.shared.output.close(uuid);
-            }
-        }
     }
 
     fn answer(&mut self, to: ReplyTo, outcome: Outcome) {

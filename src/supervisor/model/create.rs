@@ -34,7 +34,8 @@ impl Model {
         };
         // What is known of an earlier life.
         self.forget(uuid);
-        if self.deleted.remove(&uuid) {
+        let revived = self.deleted.remove(&uuid);
+        if revived {
             self.deleted_order.retain(|known| *known != uuid);
             self.batch.revived.push(uuid);
         }
@@ -47,6 +48,7 @@ impl Model {
         let mut job = Job::new(now);
         job.creator = reply;
         job.inline = Some(inline);
+        job.revived = revived;
         let record = Arc::new(record);
         self.modules.insert(uuid, ModuleEntry { record, job });
         self.dirty_modules.insert(uuid);

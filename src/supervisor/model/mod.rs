@@ -72,6 +72,9 @@ pub(super) struct ModelConfig {
 
 /// So many keepalives are missing when a runtime is lost.
 const MISSING: u32 = 3;
+/// How long runtimes may take in addition after the broker was away: they register first, and try
+/// that every few seconds.
+const RETURNING: Duration = Duration::from_secs(10);
 /// How long runtimes that are lost are remembered.
 const LOST_KEPT: Duration = Duration::from_secs(3600);
 /// How often modules that wait are looked at, beside when a runtime comes.
@@ -148,6 +151,8 @@ struct Job {
     backoff: Duration,
     /// Its place in `ended`.
     ended: Option<u64>,
+    /// It was deleted before it was asked for again.
+    revived: bool,
 }
 
 impl Job {
@@ -163,6 +168,7 @@ impl Job {
             since: now.instant,
             backoff: Duration::ZERO,
             ended: None,
+            revived: false,
         }
     }
 }

@@ -180,7 +180,7 @@ impl Model {
             return;
         };
         let tried = std::mem::take(&mut entry.job.tried);
-        let ran = entry.record.ran;
+        let (ran, revived) = (entry.record.ran, entry.job.revived);
         let reply = std::mem::replace(&mut entry.job.creator, ReplyTo::Nobody);
         let kind = match tried.as_slice() {
             [] => RefusalKind::NoRuntime,
@@ -202,7 +202,7 @@ impl Model {
         if !ran {
             self.event(now, EventKind::Refused, about, why.clone());
             self.forget(uuid);
-            if !all_answered {
+            if revived || !all_answered {
                 // Should one of them have it all the same, it is to go.
                 self.remember_deleted(uuid);
             }

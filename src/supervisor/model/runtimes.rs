@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Body, EventKind, Load, ModuleState, ReplyTo, Runtime, RuntimeState, To};
-use super::{Key, LOST_KEPT, MAX_EXTRA, MISSING, Model, Now, Outcome, Refusal, RefusalKind};
+use super::{
+    Key, LOST_KEPT, MAX_EXTRA, MISSING, Model, Now, Outcome, RETURNING, Refusal, RefusalKind,
+};
 use crate::protocol::{self, DeleteRuntime, KeepAlive, ObjectId, Response};
 use crate::supervisor::records::{api_names, printable};
 use crate::supervisor::wishes;
@@ -25,7 +27,7 @@ impl Model {
         let alive: Vec<_> = alive.map(|entry| entry.record.uuid).collect();
         for uuid in alive {
             // Nobody is silent whom we cannot hear.
-            let deadline = self.silence(now);
+            let deadline = self.silence(now).map(|at| at + RETURNING);
             self.timers.set(Key::Runtime(uuid), deadline);
             self.doubt(now, uuid);
         }

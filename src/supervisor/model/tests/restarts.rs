@@ -49,10 +49,11 @@ fn a_runtime_that_is_gone_after_the_restart() {
     world.run(id(10), id(1), json!({"restart": "always", "parent": null}));
     world.register(id(2), 10);
     world.kill();
-    for _ in 0..4 {
+    for _ in 0..5 {
         world.pass(KA);
         world.keepalive(id(2), &[]);
     }
+    world.pass(Duration::from_secs(1));
     let request = world.request(id(2), "create", id(9));
     world.answer(id(2), &request, None);
     world.told("c").unwrap();

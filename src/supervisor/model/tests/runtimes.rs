@@ -84,7 +84,8 @@ fn nobody_is_silent_whom_we_cannot_hear() {
     world.model.link(world.now, false);
     world.pass(KA * 100);
     world.model.link(world.now, true);
-    world.pass(KA * 2);
+    // They may have to register first, which they try every few seconds.
+    world.pass(KA * 4);
     assert_eq!(
         world.model.runtime(id(1)).unwrap().state,
         RuntimeState::Alive

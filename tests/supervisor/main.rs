@@ -1,0 +1,25 @@
+//! The supervisor: `arena arts`, and the library behind it, with a real Mosquitto and real
+//! runtimes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends where its fixture does"
+)]
+
+#[path = "../node/client.rs"]
+#[allow(dead_code, reason = "the tests of the node use the rest")]
+mod client;
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
+#[path = "../node/runtime.rs"]
+#[allow(dead_code, reason = "the tests of the node use the rest")]
+mod runtime;
+
+mod arts;
+mod basics;
+mod hostile;
+mod losses;
+mod peers;
+mod storm;
