@@ -66,6 +66,23 @@ impl Arts {
         fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
+    /// Resident memory in bytes.
+    pub fn memory(&self) -> u64 {
+        let status = self.process().status().unwrap();
+        status.vmrss.unwrap() * 1024
+    }
+
+    /// CPU time so far.
+    pub fn cpu(&self) -> Duration {
+        let stat = self.process().stat().unwrap();
+        Duration::from_millis((stat.utime + stat.stime) * 1000 / procfs::ticks_per_second())
+    }
+
+    fn process(&self) -> procfs::process::Process {
+        let pid = self.child.id().try_into().unwrap();
+        procfs::process::Process::new(pid).unwrap()
+    }
+
     /// Ends it without a word.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -17,6 +17,7 @@ mod mosquitto;
 #[allow(dead_code, reason = "the tests of the node use the rest")]
 mod runtime;
 
+#[allow(dead_code, reason = "the benchmark uses the rest")]
 mod arts;
 mod basics;
 mod hostile;
