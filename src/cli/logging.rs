@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
@@ -16,6 +17,15 @@ use crate::config::{LogFormat, LogLevel, LogSettings};
 
 /// The target of everything that is ours, as the compiler names it.
 const CRATE: &str = "arena_runtime";
+
+/// Set by [`errors_only`].
+static ERRORS_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Has nothing written but errors from now on: at an end that is wanted, its parts find each other
+/// gone.
+pub(super) fn errors_only() {
+    ERRORS_ONLY.store(true, Ordering::Relaxed);
+}
 
 /// Has messages written as the settings say, from now on. Later calls do nothing.
 pub(super) fn init(settings: &LogSettings) {
@@ -66,6 +76,9 @@ struct Lines {
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if ERRORS_ONLY.load(Ordering::Relaxed) && *event.metadata().level() > Level::ERROR {
+            return;
+        }
         let now = SystemTime::now();
         let line = match self.format {
             LogFormat::Text => {

@@ -15,6 +15,7 @@ mod runtime;
 mod settings;
 mod status;
 mod subscribe;
+mod up;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Bring up a realm: a broker, a supervisor and a runtime in one process
+    Up(up::Args),
     /// Run a WebAssembly module
     Run(run::Args),
     /// Show what a module is made of, without running it
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Err(error) => return not_parsed(&error),
     };
     let result = match cli.command {
+        Command::Up(args) => up::run(&args),
         Command::Run(args) => run::run(args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Runtime(args) => runtime::run(&args),

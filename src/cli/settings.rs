@@ -60,10 +60,38 @@ impl Has for OfSupervisor {
     }
 }
 
+/// The flags of `arena up`: those of all its parts that mean one thing there. It has others for the
+/// addresses, and `--set` sets the rest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfRealm;
+
+impl Has for OfRealm {
+    fn section(name: &str) -> bool {
+        matches!(name, "log" | "dirs")
+    }
+
+    fn key(key: &str) -> bool {
+        let section = key.split('.').next().unwrap_or_default();
+        let of_broker = section == "broker" && !matches!(key, "broker.url" | "broker.client_id");
+        let others = matches!(
+            key,
+            "runtime.name"
+                | "runtime.realm"
+                | "runtime.max_modules"
+                | "runtime.undeclared_topics"
+                | "supervisor.scheduler"
+                | "supervisor.restart"
+        );
+        of_broker || others || Self::section(section)
+    }
+}
+
 /// The flags of commands that run a node, or look at settings.
 pub(super) type RuntimeFlags = SettingsFlags<OfRuntime>;
 /// The flags of the supervisor.
 pub(super) type SupervisorFlags = SettingsFlags<OfSupervisor>;
+/// The flags of a realm in one process.
+pub(super) type RealmFlags = SettingsFlags<OfRealm>;
 /// The flags of the broker.
 pub(super) type BrokerFlags = SettingsFlags<OfBroker>;
 
@@ -86,7 +114,13 @@ impl<H: Has> SettingsFlags<H> {
 
     /// The settings from all sources, with these flags.
     pub(super) fn load(&self) -> Result<Effective, Failure> {
-        config::load(&self.values, &Surroundings::of_process()).map_err(|e| failure(&e))
+        self.load_over(FlagValues::default())
+    }
+
+    /// The same over flags that a command has beside them.
+    pub(super) fn load_over(&self, base: FlagValues) -> Result<Effective, Failure> {
+        let values = self.values.clone().over(base);
+        config::load(&values, &Surroundings::of_process()).map_err(|e| failure(&e))
     }
 }
 

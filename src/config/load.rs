@@ -59,6 +59,15 @@ struct FlagValue {
 }
 
 impl FlagValues {
+    /// Both together. What both set is as it is here.
+    #[must_use]
+    pub fn over(self, mut base: FlagValues) -> FlagValues {
+        // Of two the later one counts.
+        base.values.extend(self.values);
+        base.config = self.config.or(base.config);
+        base
+    }
+
     /// Notes that `flag` gives this text to the setting `key`. Of several for
     /// one setting the last one counts, except that a list takes them all.
     pub fn add(&mut self, flag: &str, key: &str, text: &str) {

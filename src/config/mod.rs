@@ -45,6 +45,7 @@ pub use doc::markdown;
 pub use error::ConfigError;
 pub use load::{Effective, FlagValues, Origin, load, load_file};
 pub use parse::{Dir, dir, duration, size};
+pub use places::data_dir;
 pub use show::{to_json, to_toml};
 pub use surroundings::Surroundings;
 pub use table::{Flag, flags};

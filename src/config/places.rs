@@ -24,6 +24,16 @@ pub(super) fn cache_dir(around: &Surroundings) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/var/cache/arena"))
 }
 
+/// Where a realm in one process (`arena up`) keeps everything; none without a home.
+#[must_use]
+pub fn data_dir(around: &Surroundings) -> Option<PathBuf> {
+    Some(
+        around
+            .user_dir("XDG_DATA_HOME", ".local/share")?
+            .join("arena"),
+    )
+}
+
 /// The directory of module files, in the state directory.
 pub(super) fn app_dir(state_dir: &Path) -> PathBuf {
     state_dir.join("modules")
@@ -96,6 +106,16 @@ mod tests {
             assert_eq!(state_dir(&around), Path::new(state));
             assert_eq!(cache_dir(&around), Path::new(cache));
         }
+    }
+
+    #[test]
+    fn data() {
+        let found = |variables: &[_]| data_dir(&around(variables));
+        assert_eq!(found(&[]), None);
+        let home = PathBuf::from("/h/.local/share/arena");
+        assert_eq!(found(&[("HOME", "/h")]), Some(home));
+        let xdg = [("HOME", "/h"), ("XDG_DATA_HOME", "/d")];
+        assert_eq!(found(&xdg), Some(PathBuf::from("/d/arena")));
     }
 
     #[test]

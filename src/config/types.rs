@@ -89,6 +89,14 @@ impl BrokerAddress {
     }
 }
 
+impl std::str::FromStr for BrokerAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<BrokerAddress, String> {
+        BrokerAddress::new(text)
+    }
+}
+
 impl fmt::Display for BrokerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((credentials, rest)) = self.parts() else {

@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::ObjectId;
 
+/// The word for it when it is done.
+pub(super) const REGISTERED: &str = "registered";
+
 /// What the node has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -161,7 +164,7 @@ impl Registration {
         match self.state {
             State::Offline => "offline",
             State::Registering { .. } => "registering",
-            State::Registered => "registered",
+            State::Registered => REGISTERED,
         }
     }
 

@@ -3,10 +3,13 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::Value;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::monitor::{HttpError, HttpServer, Monitor};
@@ -22,7 +25,7 @@ use super::files::Files;
 use super::identity::{Identity, IdentityError};
 use super::loader::Loader;
 use super::node::{Helpers, Node, new_id};
-use super::registration::Registration;
+use super::registration::{REGISTERED, Registration};
 use super::shared::{Shared, farewell};
 use super::status::Source;
 use super::stdin::Feeder;
@@ -70,6 +73,22 @@ impl NodeHandle {
     pub fn shut_down(&self) {
         // A node that is gone has ended already.
         let _ = self.events.send(Event::Shutdown);
+    }
+
+    /// What the node tells of itself, as `/status` has it. `None` when it has ended, or does not
+    /// answer within that time.
+    #[must_use]
+    pub fn status(&self, within: Duration) -> Option<Value> {
+        let (sender, answer) = bounded(1);
+        self.events.send(Event::Status(sender)).ok()?;
+        answer.recv_timeout(within).ok()
+    }
+
+    /// Whether ARTS has registered the runtime. `None` as for [`NodeHandle::status`].
+    #[must_use]
+    pub fn is_registered(&self, within: Duration) -> Option<bool> {
+        let status = self.status(within)?;
+        Some(status["runtime"]["registration"] == REGISTERED)
     }
 }
 
@@ -156,7 +175,12 @@ impl Node {
         });
         let http = http
             .map(|address| {
-                let source = Source::new(monitor, sender.clone());
+                let source = Source::new(
+                    monitor,
+                    NodeHandle {
+                        events: sender.clone(),
+                    },
+                );
                 HttpServer::start(address, Arc::new(source))
             })
             .transpose()?;
@@ -195,6 +219,12 @@ impl Node {
             .filter_map(|topic| node.subscribe(topic, Event::Control))
             .collect();
         Ok((node, NodeHandle { events: sender }))
+    }
+
+    /// The runtime's uuid.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        self.shared.uuid
     }
 
     /// Where status and metrics are served, if they are.

@@ -3,32 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
 use serde_json::{Value, json};
 
 use crate::monitor::{Health, Monitor, Sample, StatusSource};
 
-use super::event::Event;
+use super::registration::REGISTERED;
+use super::start::NodeHandle;
 
 /// Answers the HTTP server.
 #[derive(Debug)]
 pub(super) struct Source {
     monitor: Monitor,
-    events: Sender<Event>,
+    node: NodeHandle,
 }
 
 /// The node's thread does nothing that takes long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Source {
-    pub(super) fn new(monitor: Monitor, events: Sender<Event>) -> Source {
-        Source { monitor, events }
+    pub(super) fn new(monitor: Monitor, node: NodeHandle) -> Source {
+        Source { monitor, node }
     }
 
     fn ask(&self) -> Option<Value> {
-        let (sender, answer) = bounded(1);
-        self.events.send(Event::Status(sender)).ok()?;
-        answer.recv_timeout(PATIENCE).ok()
+        self.node.status(PATIENCE)
     }
 }
 
@@ -45,7 +43,7 @@ impl StatusSource for Source {
             Some(status) => {
                 if status["broker"]["connected"] != json!(true) {
                     reasons.push("the broker is not connected".to_owned());
-                } else if status["runtime"]["registration"] != json!("registered") {
+                } else if status["runtime"]["registration"] != REGISTERED {
                     reasons.push("ARTS has not registered this runtime".to_owned());
                 }
             }

@@ -1,0 +1,18 @@
+;; Counts messages, and publishes the count and the last of them.
+(data (i32.const 512) " messages, the last one: ")
+(func (export "_start") (local $size i32) (local $count i32)
+    (call $open_signals)
+    (call $open_in)
+    (call $open_out)
+    (loop $forever
+        (call $wait (i64.const 0))
+        (local.set $size (call $read (global.get $in) (i32.const 1024) (i32.const 1024)))
+        (br_if $forever (i32.eqz (local.get $size)))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (call $begin)
+        (call $put_number (local.get $count))
+        (call $put (i32.const 512) (i32.const 25))
+        (call $put (i32.const 1024) (local.get $size))
+        (call $publish)
+        (call $print)
+        (br $forever)))

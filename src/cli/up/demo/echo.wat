@@ -1,0 +1,16 @@
+;; Answers each message with "echo of" and the message.
+(data (i32.const 512) "echo of ")
+(func (export "_start") (local $size i32)
+    (call $open_signals)
+    (call $open_in)
+    (call $open_out)
+    (loop $forever
+        (call $wait (i64.const 0))
+        (local.set $size (call $read (global.get $in) (i32.const 1024) (i32.const 1024)))
+        (br_if $forever (i32.eqz (local.get $size)))
+        (call $begin)
+        (call $put (i32.const 512) (i32.const 8))
+        (call $put (i32.const 1024) (local.get $size))
+        (call $publish)
+        (call $print)
+        (br $forever)))
