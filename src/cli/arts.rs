@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tracing::warn;
+use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::runtime;
@@ -49,15 +49,23 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         .map_err(|e| cannot_start(format!("the broker {}: {e}", settings.broker.url)))?;
     let supervisor = Supervisor::start(SupervisorConfig::new(settings, link))
         .map_err(|e| cannot_start(e.to_string()))?;
-    wait_for_signal().map_err(|e| cannot_start(format!("cannot handle signals: {e}")))?;
+    let signal = signals().map_err(|e| cannot_start(format!("cannot handle signals: {e}")))?;
+    let ended = supervisor.ended();
+    select! {
+        recv(signal) -> _ => {}
+        recv(ended) -> _ => {
+            error!("the supervisor has ended by a fault; start it again");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     if !supervisor.stop(STOP) {
         warn!("the supervisor does not end in order");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for the first SIGINT or SIGTERM. The second one ends the process.
-fn wait_for_signal() -> std::io::Result<()> {
+/// Tells of the first SIGINT or SIGTERM. The second one ends the process.
+fn signals() -> std::io::Result<Receiver<()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (first, came) = bounded(1);
     std::thread::Builder::new()
@@ -73,7 +81,5 @@ fn wait_for_signal() -> std::io::Result<()> {
                 }
             }
         })?;
-    // An error would mean that the thread is gone, and nothing more comes.
-    let _ = came.recv();
-    Ok(())
+    Ok(came)
 }

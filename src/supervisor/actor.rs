@@ -44,6 +44,9 @@ pub(super) struct Actor {
     counts: Counts,
     failure: Option<String>,
     figures: Instant,
+    /// What time it is for the model. While messages wait it is the time when the last one that was
+    /// handled came: nobody is silent, and no answer late, who is only not heard yet.
+    now: Now,
 }
 
 impl Actor {
@@ -68,6 +71,7 @@ impl Actor {
             counts: Counts::default(),
             failure: None,
             figures: Instant::now(),
+            now: Now::of_clock(),
         }
     }
 
@@ -90,7 +94,10 @@ impl Actor {
                 // Not while `shared` is alive.
                 Err(RecvTimeoutError::Disconnected) => going = false,
             }
-            lock(&self.shared.model).on_time(Now::of_clock());
+            if inputs.is_empty() {
+                self.now = Now::of_clock();
+            }
+            self.model(Model::on_time);
             self.act();
             if self.figures.elapsed() >= FIGURES {
                 self.tell_figures();
@@ -102,8 +109,14 @@ impl Actor {
     /// Whether it goes on.
     fn on(&mut self, input: Input) -> bool {
         match input {
-            Input::Message(queued) => self.on_message(&queued),
+            Input::Message(queued) => {
+                if queued.at.instant > self.now.instant {
+                    self.now = queued.at;
+                }
+                self.on_message(&queued);
+            }
             Input::Link(event) => {
+                self.now = Now::of_clock();
                 let online = event == LinkEvent::Connected;
                 self.model(|model, now| model.link(now, online));
                 self.tell_figures();
@@ -115,7 +128,7 @@ impl Actor {
     }
 
     fn model<T>(&self, change: impl FnOnce(&mut Model, Now) -> T) -> T {
-        change(&mut lock(&self.shared.model), Now::of_clock())
+        change(&mut lock(&self.shared.model), self.now)
     }
 
     fn on_command(&mut self, command: Command) {

@@ -244,6 +244,12 @@ impl Supervisor {
         stats
     }
 
+    /// Disconnected when the supervisor has ended, in order or by a fault of its own.
+    #[must_use]
+    pub fn ended(&self) -> Receiver<()> {
+        self.shared.ended.clone()
+    }
+
     /// Ends it, within that time. Runtimes and modules go on; requests that are not answered are
     /// answered after the next start. Whether it has ended in order.
     pub fn stop(&self, timeout: Duration) -> bool {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::pubsub::{LinkEvent, Message, Subscriber};
 
 use super::handle::Command;
+use super::model::Now;
 use super::output::Output;
 
 /// What happens to the supervisor.
@@ -57,6 +58,8 @@ impl Waiting {
 pub(super) struct Queued {
     pub(super) origin: Origin,
     pub(super) message: Message,
+    /// When it came.
+    pub(super) at: Now,
     waiting: Arc<Waiting>,
 }
 
@@ -88,6 +91,7 @@ impl Subscriber for Inbox {
         let queued = Queued {
             origin: self.origin,
             message: message.clone(),
+            at: Now::of_clock(),
             waiting: Arc::clone(&self.waiting),
         };
         if bytes > MAX_QUEUED || messages > MAX_MESSAGES {
