@@ -19,7 +19,7 @@ mod client;
 mod mosquitto;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use rumqttc::{Event, MqttOptions, Packet, QoS};
@@ -87,7 +87,10 @@ fn connect(port: u16, filters: &[&str]) -> (rumqttc::Client, rumqttc::Connection
     let mut options = MqttOptions::new(format!("load-{}", Uuid::new_v4()), "127.0.0.1", port);
     options.set_max_packet_size(16 << 20, 16 << 20);
     options.set_inflight(1000);
-    let (client, connection) = rumqttc::Client::new(options, 100_000);
+    let (client, mut connection) = rumqttc::Client::new(options, 100_000);
+    let mut network = rumqttc::NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    connection.eventloop.set_network_options(network);
     for filter in filters {
         client
             .subscribe(*filter, QoS::AtLeastOnce)
@@ -96,71 +99,81 @@ fn connect(port: u16, filters: &[&str]) -> (rumqttc::Client, rumqttc::Connection
     (client, connection)
 }
 
+/// The modules of each runtime.
+type Placed = Arc<Mutex<HashMap<Uuid, Vec<String>>>>;
+
 /// All runtimes: they register, send keepalives, and start whatever they are asked for.
 fn fleet(port: u16, registered: &mpsc::Sender<()>) {
     let (client, mut connection) = connect(port, &["realm/proc/control/+", "realm/proc/reg"]);
     let runtimes: Vec<Uuid> = (0..RUNTIMES).map(|_| Uuid::new_v4()).collect();
-    let mut modules: HashMap<String, Vec<String>> = HashMap::new();
+    let placed = Placed::default();
     let mut waiting: HashSet<String> = HashSet::new();
-    let mut next = 0;
-    let mut due = Instant::now();
-    let mut begun = false;
-    loop {
-        if let Ok(Ok(Event::Incoming(packet))) = connection.recv_timeout(Duration::from_millis(1)) {
-            match packet {
-                Packet::SubAck(_) if !begun => {
-                    begun = true;
-                    for uuid in &runtimes {
-                        let id = Uuid::new_v4().to_string();
-                        let message = json!({"object_id": id, "action": "create", "type": "arts_req",
-                            "data": {"type": "runtime", "uuid": uuid, "name": format!("sim-{uuid}"),
-                                "apis": "wasi:snapshot_preview1 wasi:unstable", "max_nmodules": 100,
-                                "runtime_type": "simulated",
-                                "platform": {"arch": "x86_64", "cores": 4, "memory": 4_u64 << 30}}});
-                        waiting.insert(id);
-                        publish(&client, "realm/proc/reg", &message);
-                    }
+    for event in connection.iter() {
+        match event {
+            // Of both subscriptions, one after the other.
+            Ok(Event::Incoming(Packet::SubAck(_))) if waiting.is_empty() => {
+                for uuid in &runtimes {
+                    let id = Uuid::new_v4().to_string();
+                    let message = json!({"object_id": id, "action": "create", "type": "arts_req",
+                        "data": {"type": "runtime", "uuid": uuid, "name": format!("sim-{uuid}"),
+                            "apis": "wasi:snapshot_preview1 wasi:unstable", "max_nmodules": 100,
+                            "runtime_type": "simulated",
+                            "platform": {"arch": "x86_64", "cores": 4, "memory": 4_u64 << 30}}});
+                    waiting.insert(id);
+                    publish(&client, "realm/proc/reg", &message);
                 }
-                Packet::Publish(publish) => {
-                    let message: Value = serde_json::from_slice(&publish.payload).unwrap();
-                    if message["type"] == "arts_resp" {
-                        let id = message["object_id"].as_str().unwrap();
-                        if waiting.remove(id) && waiting.is_empty() {
-                            registered.send(()).expect("it is awaited");
-                            due = Instant::now();
-                        }
-                    } else if publish.topic != "realm/proc/reg" {
-                        let runtime = publish.topic.rsplit('/').next().unwrap().to_owned();
-                        let module = message["data"]["uuid"].as_str().unwrap().to_owned();
-                        modules.entry(runtime).or_default().push(module);
-                        let answer = json!({"object_id": message["object_id"], "type": "arts_resp",
-                            "data": {"result": "ok", "details": message["data"]}});
-                        self::publish(&client, &publish.topic, &answer);
-                    }
-                }
-                _ => {}
             }
+            Ok(Event::Incoming(Packet::Publish(publish))) => {
+                let message: Value = serde_json::from_slice(&publish.payload).unwrap();
+                if message["type"] == "arts_resp" {
+                    let id = message["object_id"].as_str().unwrap();
+                    if waiting.remove(id) && waiting.is_empty() {
+                        let (client, runtimes) = (client.clone(), runtimes.clone());
+                        let placed = Arc::clone(&placed);
+                        std::thread::spawn(move || keepalives(&client, &runtimes, &placed));
+                        registered.send(()).expect("it is awaited");
+                    }
+                } else if publish.topic != "realm/proc/reg" {
+                    let runtime = publish.topic.rsplit('/').next().unwrap();
+                    let runtime = runtime.parse().unwrap();
+                    let module = message["data"]["uuid"].as_str().unwrap().to_owned();
+                    placed
+                        .lock()
+                        .unwrap()
+                        .entry(runtime)
+                        .or_default()
+                        .push(module);
+                    let answer = json!({"object_id": message["object_id"], "type": "arts_resp",
+                        "data": {"result": "ok", "details": message["data"]}});
+                    self::publish(&client, &publish.topic, &answer);
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return,
         }
-        // Spread over the interval.
-        while begun && waiting.is_empty() && due <= Instant::now() {
-            let uuid = runtimes[next % RUNTIMES];
-            next += 1;
-            due += KEEPALIVE / u32::try_from(RUNTIMES).unwrap();
-            let children = modules.get(&uuid.to_string()).cloned().unwrap_or_default();
-            let children: Vec<_> = children
-                .iter()
-                .map(|module| {
-                    json!({"uuid": module, "name": "m", "active": -1, "cpu_usage_percent": 0.5,
-                        "mem_usage": 65_536, "state": "running"})
-                })
-                .collect();
-            let message = json!({"object_id": Uuid::new_v4(), "action": "update", "type": "arts_req",
-                "data": {"type": "runtime", "uuid": uuid, "name": format!("sim-{uuid}"),
-                    "apis": "wasi:snapshot_preview1 wasi:unstable", "max_nmodules": 100,
-                    "nmodules": children.len(), "children": children, "cpu_usage_percent": 3.0,
-                    "mem_usage": 10_000_000, "mem_available": 2_u64 << 30}});
-            publish(&client, "realm/proc/keepalive", &message);
-        }
+    }
+}
+
+/// Keepalives of all runtimes, spread over the interval.
+fn keepalives(client: &rumqttc::Client, runtimes: &[Uuid], placed: &Placed) {
+    let begin = Instant::now();
+    for number in 0.. {
+        let due = begin + KEEPALIVE / u32::try_from(RUNTIMES).unwrap() * number;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let uuid = runtimes[usize::try_from(number).unwrap() % RUNTIMES];
+        let children = placed.lock().unwrap().get(&uuid).cloned();
+        let children = children.unwrap_or_default();
+        let children = children.iter().map(|module| {
+            json!({"uuid": module, "name": "m", "active": -1, "cpu_usage_percent": 0.5,
+                "mem_usage": 65_536, "state": "running"})
+        });
+        let children: Vec<_> = children.collect();
+        let message = json!({"object_id": Uuid::new_v4(), "action": "update", "type": "arts_req",
+            "data": {"type": "runtime", "uuid": uuid, "name": format!("sim-{uuid}"),
+                "apis": "wasi:snapshot_preview1 wasi:unstable", "max_nmodules": 100,
+                "nmodules": children.len(), "children": children, "cpu_usage_percent": 3.0,
+                "mem_usage": 10_000_000, "mem_available": 2_u64 << 30}});
+        publish(client, "realm/proc/keepalive", &message);
     }
 }
 

@@ -6,7 +6,9 @@ use std::ops::Bound;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Body, EventKind, Key, Model, ModuleState, Now, Refusal, RefusalKind, ReplyTo, To};
+use super::{
+    Body, EventKind, Key, Model, ModuleState, Now, Refusal, RefusalKind, ReplyTo, RuntimeEntry, To,
+};
 use super::{WAITING, WAITING_MOST, create, effects::Stored};
 use crate::protocol::{CreateModule, ObjectId};
 use crate::supervisor::records::{RuntimeState, Wish};
@@ -47,39 +49,28 @@ impl Model {
 
     /// The scheduler's choice, or why there is none.
     fn choose(&mut self, wish: &Wish, tried: &[Uuid]) -> Result<Uuid, String> {
+        // A create looks at all runtimes once, and at no module.
         let mut candidates = Vec::new();
         let mut silent = Vec::new();
-        // Of one that does not answer, the next one had better not be asked first again.
-        let mut consider = |entry: &'_ super::RuntimeEntry| {
-            let record = &entry.record;
-            if !tried.contains(&record.uuid) && fits(wish, record, entry.placed).is_ok() {
+        let entries: &mut dyn Iterator<Item = &RuntimeEntry> = match wish.parent {
+            Some(parent) => &mut self.runtimes.get(&parent).into_iter(),
+            None => &mut self.runtimes.values(),
+        };
+        for entry in entries {
+            let (runtime, placed) = (&*entry.record, entry.placed);
+            if fits(wish, runtime, placed).is_ok() && !tried.contains(&runtime.uuid) {
+                // Of one that does not answer, the next module had better not be asked first.
                 let list = if entry.unanswered == 0 {
                     &mut candidates
                 } else {
                     &mut silent
                 };
-                list.push((record.uuid, entry.placed));
+                list.push(Candidate { runtime, placed });
             }
-        };
-        match wish.parent {
-            Some(parent) => {
-                if let Some(entry) = self.runtimes.get(&parent) {
-                    consider(entry);
-                }
-            }
-            None => self.runtimes.values().for_each(&mut consider),
         }
         if candidates.is_empty() {
             candidates = silent;
         }
-        let candidates: Vec<_> = candidates
-            .iter()
-            .filter_map(|(uuid, placed)| {
-                let entry = self.runtimes.get(uuid)?;
-                let (runtime, placed) = (&*entry.record, *placed);
-                Some(Candidate { runtime, placed })
-            })
-            .collect();
         let chosen = self.scheduler.choose(wish, &candidates);
         match chosen.and_then(|at| candidates.get(at)) {
             Some(candidate) => Ok(candidate.runtime.uuid),
