@@ -57,6 +57,12 @@ fn main() {
 /// Quiet settings: what is measured is the node, not its log.
 const SETTINGS: &str = "[log]\nlevel = \"warn\"\n";
 
+/// A realm whose client sees the control messages alone: what modules say to each other is not to
+/// be sent to one more. With as many keepalives as there are by default.
+fn start_realm(settings: &str) -> Realm {
+    Realm::watched(settings, "realm/proc/#", 5)
+}
+
 fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
@@ -76,7 +82,7 @@ fn micros(time: Duration) -> String {
 
 /// From the create message to the module's first line, and to its exit report.
 fn start() {
-    let realm = Realm::start(SETTINGS);
+    let realm = start_realm(SETTINGS);
     let wasm = std::fs::metadata(realm.runtime.apps().join("hello.wasm"))
         .expect("hello.wasm")
         .len();
@@ -178,7 +184,7 @@ fn round_trips(plain: &mut Plain, to: &str, count: usize) -> Vec<Duration> {
 
 /// A round trip through a module, beside the same through a plain client.
 fn echo() {
-    let realm = Realm::start(SETTINGS);
+    let realm = start_realm(SETTINGS);
     let port = realm.broker.port();
     realm.run("echo.wasm", json!({"args": ["realm/a", "realm/b"]}));
     let program = std::env::current_exe().expect("this program");
@@ -215,7 +221,7 @@ fn echo() {
 /// Many messages through one module, as fast as a window of 500 allows.
 fn stream() {
     const COUNT: usize = 20_000;
-    let realm = Realm::start(SETTINGS);
+    let realm = start_realm(SETTINGS);
     realm.run("echo.wasm", json!({"args": ["realm/a", "realm/b"]}));
     let mut plain = Plain::connect(realm.broker.port(), "realm/b");
     std::thread::sleep(Duration::from_millis(200));
@@ -247,7 +253,7 @@ fn modules() {
         ("one at a time", "50000", "1"),
         ("as fast as it goes", "2000000", "1000"),
     ] {
-        let realm = Realm::start(SETTINGS);
+        let realm = start_realm(SETTINGS);
         let receiver = realm.run("receiver.wasm", json!({"args": [count, window]}));
         realm.run("sender.wasm", json!({"args": [count, window, "64"]}));
         realm.exit(&receiver);
@@ -272,9 +278,7 @@ fn contained() {
 /// A thousand modules that wait for messages.
 fn waiting() {
     const COUNT: u32 = 1_000;
-    let realm = Realm::start(&format!(
-        "{SETTINGS}[runtime]\nmax_modules = 0\nkeepalive_interval = \"0s\"\n"
-    ));
+    let realm = start_realm(&format!("{SETTINGS}[runtime]\nmax_modules = 0\n"));
     let before = realm.runtime.memory();
     let begin = Instant::now();
     for at in 0..COUNT {
@@ -305,7 +309,7 @@ fn waiting() {
 
 /// A node that does nothing.
 fn idle() {
-    let realm = Realm::start(SETTINGS);
+    let realm = start_realm(SETTINGS);
     std::thread::sleep(Duration::from_secs(5));
     let (cpu, begin) = (realm.runtime.cpu(), Instant::now());
     std::thread::sleep(Duration::from_secs(10));

@@ -113,7 +113,8 @@ settings! {
         /// How long connecting may take.
         connect_timeout: Duration as Time = |_| seconds(5),
             range millis(100)..=seconds(600), example "\"20s\"";
-        /// How many bytes of messages may wait for the broker. More are refused and counted.
+        /// How many bytes of modules' messages may wait for the broker. More are refused and
+        /// counted. The node's own messages have as much room again.
         outbox: usize as Size<usize> = |_| 64 << 20,
             range 65_536..=2 << 30, example "\"256MiB\"";
         /// The QoS of modules' channels that do not say it: 0 or 1.

@@ -89,6 +89,9 @@ pub struct GuestStats {
     pub periods: PeriodStats,
 }
 
+/// How long a message takes for which nobody has room.
+const WAIT_FOR_ROOM: Duration = Duration::from_millis(1);
+
 impl Guest {
     /// The state of an instance to be, whose channels are those of the router.
     ///
@@ -257,6 +260,11 @@ impl Shared {
             // As it is with QoS 0 when nobody listens: published, and lost.
             PublishError::Offline => Ok(()),
             PublishError::TooLarge => Err(Refusal::TooLong),
+            PublishError::AllFull => {
+                // Whoever goes on all the same takes time from those who are to make room.
+                std::thread::sleep(WAIT_FOR_ROOM);
+                Err(Refusal::Full)
+            }
             _ => Err(Refusal::Full),
         }
     }

@@ -415,12 +415,19 @@ impl Queue {
 
 impl Subscriber for Queue {
     fn deliver(&self, message: &Message) {
+        self.offer(message);
+    }
+
+    fn offer(&self, message: &Message) -> bool {
         let mut state = self.mailbox.state();
+        let dropped = state.dropped;
         let taken = state.push(self.at, message, &self.mailbox.limits);
+        let nothing_lost = state.dropped == dropped;
         drop(state);
         if taken {
             self.mailbox.arrivals.announce();
         }
+        nothing_lost
     }
 }
 

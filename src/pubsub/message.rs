@@ -64,6 +64,9 @@ pub enum PublishError {
     /// The outbox has no room for it.
     #[error("too much is waiting for the broker already")]
     Full,
+    /// As [`PublishError::Full`], and nobody in this process has room for it either.
+    #[error("too much is waiting for the broker already, and for everybody here")]
+    AllFull,
     /// MQTT cannot carry it.
     #[error("the message is larger than MQTT allows")]
     TooLarge,
@@ -95,6 +98,12 @@ pub trait Subscriber: Send + Sync {
     /// Takes a message. Called on the publisher's or the link's thread: it must not block, must
     /// not call the router, and must not drop a subscription.
     fn deliver(&self, message: &Message);
+
+    /// Takes a message as [`Subscriber::deliver`] does. Whether nothing was lost over it.
+    fn offer(&self, message: &Message) -> bool {
+        self.deliver(message);
+        true
+    }
 }
 
 /// The way to the broker. Nothing here blocks or calls the router: what cannot be done at once is

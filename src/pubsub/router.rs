@@ -214,14 +214,18 @@ impl Router {
     /// # Errors
     /// When the uplink does not take it. It was delivered in this process all the same.
     pub fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
+        let mut taken = false;
         self.routes().matches(message.topic.as_str(), |route| {
             for (_, _, subscriber) in &route.subscribers {
-                subscriber.deliver(&message);
+                taken |= subscriber.offer(&message);
             }
         });
-        match self.uplink() {
-            Some(uplink) => uplink.publish_in(lane, message),
-            None => Ok(()),
+        let Some(uplink) = self.uplink() else {
+            return Ok(());
+        };
+        match uplink.publish_in(lane, message) {
+            Err(PublishError::Full) if !taken => Err(PublishError::AllFull),
+            result => result,
         }
     }
 
@@ -233,6 +237,17 @@ impl Router {
     pub fn publish_up(&self, message: Message) -> Result<(), PublishError> {
         match self.uplink() {
             Some(uplink) => uplink.publish_own(message),
+            None => Ok(()),
+        }
+    }
+
+    /// Publishes a message as [`Router::publish_up`] does, but in this lane.
+    ///
+    /// # Errors
+    /// When the uplink does not take it.
+    pub fn publish_up_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
+        match self.uplink() {
+            Some(uplink) => uplink.publish_in(lane, message),
             None => Ok(()),
         }
     }

@@ -81,7 +81,9 @@ impl Node {
             let why = format!("the runtime has all of its {limit} modules");
             return self.refuse(&reply, &why);
         }
-        let entry = Entry::new(create, reply, &self.shared.settings, Instant::now());
+        let lane = self.shared.router.lane();
+        let settings = &self.shared.settings;
+        let entry = Entry::new(create, reply, lane, settings, Instant::now());
         self.table.insert(entry);
         self.load(uuid);
     }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::guest::{ChannelMode, ChannelSpec};
 use crate::protocol::{self, CreateModule, FileType};
-use crate::pubsub::Qos;
+use crate::pubsub::{Lane, Qos};
 use crate::wamr::Limits;
 
 use super::files::Source;
@@ -16,6 +16,8 @@ use super::shared::Shared;
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) uuid: Uuid,
+    /// For its output.
+    pub(super) lane: Lane,
     /// For people.
     pub(super) name: String,
     pub(super) source: Source,
@@ -32,7 +34,7 @@ pub(super) struct Job {
 ///
 /// # Errors
 /// When it asks for what no runtime of this kind can do, in words for whoever has sent it.
-pub(super) fn of(create: &CreateModule, shared: &Shared) -> Result<Job, String> {
+pub(super) fn of(create: &CreateModule, lane: Lane, shared: &Shared) -> Result<Job, String> {
     if create.filetype == FileType::Python {
         return Err("this runtime runs WebAssembly modules (filetype WA), not Python".to_owned());
     }
@@ -48,6 +50,7 @@ pub(super) fn of(create: &CreateModule, shared: &Shared) -> Result<Job, String> 
     let memory = create.resources.memory.unwrap_or(limits.module_memory);
     Ok(Job {
         uuid: create.uuid,
+        lane,
         name: create.name.clone(),
         source,
         argv0: create

@@ -25,7 +25,7 @@ impl Node {
         let Some(entry) = self.table.get_mut(uuid) else {
             return;
         };
-        let spawned = job::of(&entry.create, &self.shared).and_then(|job| {
+        let spawned = job::of(&entry.create, entry.lane, &self.shared).and_then(|job| {
             let events = self.sender.clone();
             let report = move |report| {
                 // The node is gone only when the process ends.
@@ -113,7 +113,7 @@ impl Node {
         match &entry.create_reply {
             Some(reply) => self.refuse(reply, why),
             // At a later start: its file is gone, for example.
-            None => self.report_exit(uuid, &Exit::trapped(why)),
+            None => self.report_exit(&entry, &Exit::trapped(why)),
         }
         self.answer_deletes(&entry, None);
     }
@@ -153,7 +153,7 @@ impl Node {
                 self.hand_over(&entry, None);
                 self.answer_deletes(&entry, None);
                 if entry.report_exit && entry.create_reply.is_none() {
-                    self.report_exit(uuid, &Exit::stopped());
+                    self.report_exit(&entry, &Exit::stopped());
                 }
             }
             State::Stopping { .. } => {}
@@ -217,7 +217,7 @@ impl Node {
         self.hand_over(&entry, memory);
         self.answer_deletes(&entry, Some(&exit));
         if entry.report_exit {
-            self.report_exit(uuid, &exit);
+            self.report_exit(&entry, &exit);
         }
     }
 
@@ -241,15 +241,16 @@ impl Node {
         }
     }
 
-    /// Tells ARTS of a module that has ended without being asked to.
-    fn report_exit(&self, uuid: Uuid, exit: &Exit) {
+    /// Tells ARTS of a module that has ended without being asked to, after its output.
+    fn report_exit(&self, entry: &Entry, exit: &Exit) {
         let report = DeleteModule {
             parent: Some(self.shared.uuid),
             exit: Some(exit.to_report()),
-            ..DeleteModule::new(uuid)
+            ..DeleteModule::new(entry.uuid)
         };
         let message = report.to_message(&ObjectId::random());
-        self.publish(&self.shared.topics.control_any(), message, Qos::AtLeastOnce);
+        let topic = self.shared.topics.control_any();
+        self.publish_after(entry.lane, &topic, message, Qos::AtLeastOnce);
     }
 
     /// All modules are to end, and nothing new begins.

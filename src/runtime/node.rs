@@ -10,7 +10,9 @@ use tracing::{debug, info, warn};
 
 use crate::monitor::{HttpServer, Sampler};
 use crate::protocol::{Incoming, ObjectId, RegisterAnswer, parse};
-use crate::pubsub::{Filter, Link, LinkEvent, Message, Qos, Subscription, Topic};
+use crate::pubsub::{
+    Filter, Lane, Link, LinkEvent, Message, PublishError, Qos, Subscription, Topic,
+};
 use crate::wamr::release_free_memory;
 
 use super::event::{Event, Inbox, Queued};
@@ -253,6 +255,10 @@ impl Node {
     /// Tells ARTS that the runtime is gone, and leaves the broker.
     fn leave(mut self) {
         self.control.clear();
+        // What modules have left goes before the word that there are none.
+        if self.link.status().connected {
+            let _ = self.link.flush(FLUSH);
+        }
         let reg = self.shared.topics.reg();
         self.publish(&reg, self.shared.farewell(), Qos::AtMostOnce);
         if !self.link.flush(FLUSH) {
@@ -267,12 +273,25 @@ impl Node {
         let Ok(name) = Topic::new(topic) else {
             return;
         };
-        if let Err(error) = self
-            .shared
-            .router
-            .publish_up(Message::new(name, payload, qos))
-        {
-            debug!(topic, %error, "a message is lost");
+        self.publish_message(Message::new(name, payload, qos));
+    }
+
+    /// Publishes what comes after everything in a lane.
+    pub(super) fn publish_after(&self, lane: Lane, topic: &str, payload: Vec<u8>, qos: Qos) {
+        let Ok(name) = Topic::new(topic) else {
+            return;
+        };
+        let message = Message::new(name, payload, qos);
+        // Where modules leave no room, there is still the node's own.
+        if self.shared.router.publish_up_in(lane, message.clone()) == Err(PublishError::Full) {
+            self.publish_message(message);
+        }
+    }
+
+    fn publish_message(&self, message: Message) {
+        let topic = message.topic.clone();
+        if let Err(error) = self.shared.router.publish_up(message) {
+            debug!(%topic, %error, "a message is lost");
         }
     }
 }

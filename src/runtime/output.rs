@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::pubsub::{Message, Qos, Router, Topic};
+use crate::pubsub::{Lane, Message, PublishError, Qos, Router, Topic};
 use crate::wasi::{Events, Stream, VirtualError, VirtualHandle};
 
 use super::lines::Lines;
@@ -26,6 +26,7 @@ pub(super) struct Output {
 struct Inner {
     uuid: Uuid,
     router: Router,
+    lane: Lane,
     topic: Topic,
     state: Mutex<State>,
 }
@@ -40,12 +41,13 @@ struct State {
 impl Output {
     /// The streams of the module `uuid`. `None` if no topic can be made for them, which the realm
     /// of a node that runs does not cause.
-    pub(super) fn new(shared: &Shared, uuid: Uuid) -> Option<Output> {
+    pub(super) fn new(shared: &Shared, uuid: Uuid, lane: Lane) -> Option<Output> {
         let topic = Topic::new(&shared.topics.stdout(uuid)).ok()?;
         Some(Output {
             inner: Arc::new(Inner {
                 uuid,
                 router: shared.router.clone(),
+                lane,
                 topic,
                 state: Mutex::new(State {
                     begun: Default::default(),
@@ -98,12 +100,14 @@ impl Inner {
             Qos::AtMostOnce,
         );
         // Without the broker nobody reads it.
-        let _ = self.router.publish_up(message);
+        if self.router.publish_up_in(self.lane, message) == Err(PublishError::Full) {
+            rate.dropped += 1;
+        }
     }
 
     fn tell_dropped(&self, rate: &mut Rate) {
         let lines = std::mem::take(&mut rate.dropped);
-        warn!(module = %self.uuid, lines, "the module writes faster than limits.output_rate allows; lines were dropped");
+        warn!(module = %self.uuid, lines, "the module writes more than limits.output_rate allows, or than the broker takes; lines were dropped");
     }
 }
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::protocol::CreateModule;
-use crate::pubsub::Subscription;
+use crate::pubsub::{Lane, Subscription};
 
 use super::job::Snapshot;
 use super::reply::ReplyTo;
@@ -35,6 +35,8 @@ pub(super) struct Entry {
     pub(super) generation: u64,
     pub(super) state: State,
     pub(super) worker: Option<Handle>,
+    /// In which its output and the report of its end wait for the broker, one after the other.
+    pub(super) lane: Lane,
     /// Brings the lines for its standard input.
     pub(super) stdin: Option<Subscription>,
     /// Whether it waits for a second create before it runs.
@@ -60,6 +62,7 @@ impl Entry {
     pub(super) fn new(
         mut create: CreateModule,
         reply: ReplyTo,
+        lane: Lane,
         settings: &Settings,
         now: Instant,
     ) -> Entry {
@@ -68,6 +71,7 @@ impl Entry {
             generation: 0,
             state: State::Loading { until: now },
             worker: None,
+            lane,
             stdin: None,
             waits: create.wait_state,
             create_reply: Some(reply),

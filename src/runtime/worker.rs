@@ -216,7 +216,7 @@ impl Worker {
         };
         let watched = self.watch(&prepared.loaded);
         let time = watched.enter();
-        let output = Output::new(&self.shared, self.job.uuid);
+        let output = Output::new(&self.shared, self.job.uuid, self.job.lane);
         let ended = self.run_module(prepared, memory, output.as_ref());
         // Nothing comes for it any more, also while others still have it for its figures.
         prepared.guest.close();

@@ -175,7 +175,7 @@ fn the_outbox_is_bounded() {
         .count();
     // One who publishes more than others gets half of the room.
     assert!((50..100).contains(&kept), "{kept}");
-    assert_eq!(publish(0, Qos::AtLeastOnce), Err(PublishError::Full));
+    assert_eq!(publish(0, Qos::AtLeastOnce), Err(PublishError::AllFull));
     let large = message("seq", vec![0; 268_435_455], Qos::AtLeastOnce);
     assert_eq!(node.router.publish(large), Err(PublishError::TooLarge));
     let counters = node.link.counters();

@@ -14,7 +14,7 @@ use crate::mosquitto::Broker;
 pub struct Realm {
     pub runtime: Runtime,
     pub arts: Arts,
-    /// A client that sees everything in the realm.
+    /// A client that sees everything in the realm, or less.
     pub client: Client,
     pub broker: Broker,
 }
@@ -22,10 +22,16 @@ pub struct Realm {
 impl Realm {
     /// With these settings beside the usual ones: the contents of a settings file.
     pub fn start(settings: &str) -> Realm {
+        Realm::watched(settings, "realm/#", 1)
+    }
+
+    /// The same, with a client that sees what matches the filter, and so many seconds from one
+    /// keepalive to the next.
+    pub fn watched(settings: &str, filter: &str, interval: u64) -> Realm {
         let broker = Broker::start();
-        let arts = Arts::start(broker.port(), 1);
+        let arts = Arts::start(broker.port(), interval);
         let client = Client::connect(broker.port());
-        client.subscribe("realm/#");
+        client.subscribe(filter);
         let runtime = Runtime::start(broker.port(), settings);
         let realm = Realm {
             runtime,

@@ -1,11 +1,15 @@
 //! Messages that wait for the broker, by who publishes them.
 //!
 //! The node's own messages go first. Each other publisher has a lane of its own, in the order in
-//! which it published, and lanes take turns. So nobody waits behind what another has too much of, and nobody's messages are refused
-//! because another has filled everything: a lane gets no more than is still free, so that as many
-//! as flood share the room among them and leave as much again.
+//! which it published, and lanes take turns. So nobody waits behind what another has too much of,
+//! and nobody's messages are refused because another has filled everything: a lane gets no more
+//! than is still free, so that as many as flood share the room among them and leave as much again.
+//!
+//! What a lane sends keeps the broker busy, and so makes others wait that publish little. A lane
+//! that always has more pauses after each burst while there are such others.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use super::super::message::{Lane, Qos};
 use super::outbox::Entry;
@@ -14,12 +18,31 @@ use super::outbox::Entry;
 /// saves up for.
 const TURN: usize = 16 * 1024;
 
+/// What a lane sends without a pause beside others, as [`cost`] counts.
+const BURST: usize = 16;
+
+/// How long a lane pauses.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Whoever has published a message that found its lane empty is considered for so long.
+const ATTENTIVE: Duration = Duration::from_millis(100);
+
+/// What a message of so many bytes costs a broker, in small messages.
+pub(super) fn cost(bytes: usize) -> usize {
+    const AS_MUCH_AGAIN: usize = 4096;
+    1 + bytes / AS_MUCH_AGAIN
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     lanes: HashMap<Lane, Waiting>,
     /// The lanes in which something waits, but for the node's own, each once; the first one's turn
     /// it is.
     turns: VecDeque<Lane>,
+    /// Lanes in which something waits that have no turns until then, in that order.
+    paused: VecDeque<(Instant, Lane)>,
+    /// The last two lanes that had nothing under way when a message came, and when that was.
+    light: [Option<(Lane, Instant)>; 2],
     /// Messages that wait.
     count: usize,
     /// Bytes that wait or are taken and not done, of all lanes but the node's own.
@@ -33,6 +56,8 @@ struct Waiting {
     bytes: usize,
     /// What it may send in this turn.
     credit: usize,
+    /// What it has sent since it had nothing under way, or paused.
+    burst: usize,
 }
 
 impl Lanes {
@@ -67,7 +92,7 @@ impl Lanes {
         taken == 0 || lane_bytes.saturating_add(size) <= free
     }
 
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: Entry, now: Instant) {
         let lane = entry.lane;
         let size = entry.size();
         let waiting = self.lanes.entry(lane).or_default();
@@ -75,7 +100,12 @@ impl Lanes {
             waiting.credit = TURN;
             if waiting.bytes == 0 {
                 // It has sent nothing lately, so it takes little from those who always have more.
+                waiting.burst = 0;
                 self.turns.push_front(lane);
+                if self.light[0].is_some_and(|(last, _)| last != lane) {
+                    self.light[1] = self.light[0];
+                }
+                self.light[0] = Some((lane, now));
             } else {
                 self.turns.push_back(lane);
             }
@@ -96,7 +126,8 @@ impl Lanes {
     }
 
     /// Takes the next message of all others. Its bytes count until [`Lanes::done`].
-    pub(super) fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Entry> {
+        self.end_pauses(now);
         loop {
             let lane = *self.turns.front()?;
             let alone = self.turns.len() == 1;
@@ -104,15 +135,54 @@ impl Lanes {
             let size = waiting.entries.front()?.size();
             if size <= waiting.credit || alone {
                 waiting.credit = waiting.credit.saturating_sub(size);
+                waiting.burst += cost(size);
                 let entry = waiting.entries.pop_front();
                 if waiting.entries.is_empty() {
                     self.turns.pop_front();
+                } else if waiting.burst >= BURST {
+                    waiting.burst = 0;
+                    self.pause(lane, now);
                 }
                 self.count -= 1;
                 return entry;
             }
             waiting.credit = waiting.credit.saturating_add(TURN);
             self.turns.rotate_left(1);
+        }
+    }
+
+    /// Takes the next message of all others if its lane has nothing else under way.
+    pub(super) fn pop_light(&mut self, now: Instant) -> Option<Entry> {
+        let lane = *self.turns.front()?;
+        let waiting = self.lanes.get(&lane)?;
+        let light = waiting.bytes == waiting.entries.front()?.size();
+        if light { self.pop(now) } else { None }
+    }
+
+    /// When a lane has turns again that has none now.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.paused.front().map(|(until, _)| *until)
+    }
+
+    /// Has the lane whose turn it is wait, if there are others who would wait for it.
+    fn pause(&mut self, lane: Lane, now: Instant) {
+        let other = self
+            .light
+            .iter()
+            .flatten()
+            .find(|(other, _)| *other != lane);
+        if other.is_some_and(|(_, at)| now.saturating_duration_since(*at) < ATTENTIVE) {
+            self.turns.pop_front();
+            self.paused.push_back((now + PAUSE, lane));
+        }
+    }
+
+    fn end_pauses(&mut self, now: Instant) {
+        while let Some((until, lane)) = self.paused.front()
+            && *until <= now
+        {
+            self.turns.push_back(*lane);
+            self.paused.pop_front();
         }
     }
 
@@ -139,6 +209,7 @@ impl Lanes {
         }
         let mut dropped = 0;
         self.turns.clear();
+        self.paused.clear();
         self.count = 0;
         self.shared_bytes = 0;
         self.lanes.retain(|lane, waiting| {
@@ -176,6 +247,14 @@ mod tests {
         }
     }
 
+    /// The next one, also of a lane that pauses.
+    fn pop(lanes: &mut Lanes) -> Option<Entry> {
+        let now = Instant::now();
+        lanes
+            .pop(now)
+            .or_else(|| lanes.pop(lanes.paused_until().unwrap_or(now)))
+    }
+
     fn fill(lanes: &mut Lanes, lane: u64, limit: usize) -> usize {
         let mut count = 0;
         loop {
@@ -183,7 +262,7 @@ mod tests {
             if !lanes.have_room(entry.lane, entry.size(), limit) {
                 return count;
             }
-            lanes.push(entry);
+            lanes.push(entry, Instant::now());
             count += 1;
         }
     }
@@ -202,13 +281,13 @@ mod tests {
         };
         for entry in [own, entry(3, 0, 1000)] {
             assert!(lanes.have_room(entry.lane, entry.size(), limit));
-            lanes.push(entry);
+            lanes.push(entry, Instant::now());
         }
         assert_eq!(lanes.pop_own().map(|entry| entry.lane), Some(Lane::OWN));
         // Those who have little wait for one turn of each of the others.
         let mut before = 0;
         loop {
-            let entry = lanes.pop().unwrap();
+            let entry = pop(&mut lanes).unwrap();
             before += entry.size();
             lanes.done(&entry);
             if entry.lane == Lane::new(3) {
@@ -223,13 +302,13 @@ mod tests {
         let mut lanes = Lanes::default();
         for number in 0..500 {
             for lane in 0..5 {
-                lanes.push(entry(lane, number, (number * 131) % 40_000));
+                lanes.push(entry(lane, number, (number * 131) % 40_000), Instant::now());
             }
         }
         assert_eq!(lanes.len(), 2500);
         let mut flight = VecDeque::new();
         for _ in 0..700 {
-            flight.push_back(lanes.pop().unwrap());
+            flight.push_back(pop(&mut lanes).unwrap());
         }
         for entry in flight.drain(..300) {
             lanes.done(&entry);
@@ -243,7 +322,7 @@ mod tests {
         }
         assert_eq!(lanes.take_back(flight.into_iter()), 0);
         assert_eq!(lanes.len(), 2200);
-        while let Some(entry) = lanes.pop() {
+        while let Some(entry) = pop(&mut lanes) {
             let at = next.get_mut(&entry.lane).unwrap();
             let expected = format!("/{at}");
             assert!(entry.message.topic.as_str().ends_with(&expected));
@@ -258,16 +337,45 @@ mod tests {
     fn large_messages_take_no_more_than_their_share() {
         let mut lanes = Lanes::default();
         for number in 0..20 {
-            lanes.push(entry(1, number, 1 << 20));
+            lanes.push(entry(1, number, 1 << 20), Instant::now());
         }
         for number in 0..5000 {
-            lanes.push(entry(2, number, 64));
+            lanes.push(entry(2, number, 64), Instant::now());
         }
         let mut sent = [0, 0];
         while lanes.turns.len() == 2 {
-            let entry = lanes.pop().unwrap();
+            let entry = pop(&mut lanes).unwrap();
             sent[usize::from(entry.lane == Lane::new(2))] += entry.size();
         }
         assert!(sent[0] <= sent[1] + (2 << 20), "{sent:?}");
+    }
+
+    #[test]
+    fn who_always_has_more_pauses_beside_others() {
+        let mut lanes = Lanes::default();
+        let mut now = Instant::now();
+        let take = |lanes: &mut Lanes, now| {
+            let taken: Vec<_> = std::iter::from_fn(|| lanes.pop(now)).collect();
+            taken.iter().for_each(|entry| lanes.done(entry));
+            taken.len()
+        };
+        // Nobody else is there.
+        fill(&mut lanes, 1, 1 << 16);
+        assert!(take(&mut lanes, now) > 2 * BURST);
+        lanes.push(entry(2, 0, 10), now);
+        assert_eq!(take(&mut lanes, now), 1);
+        let count = fill(&mut lanes, 1, 1 << 16);
+        let mut sent = take(&mut lanes, now);
+        assert_eq!(sent, BURST);
+        assert!(lanes.pop_light(now).is_none());
+        // Who has little does not wait.
+        lanes.push(entry(2, 1, 10), now);
+        assert_eq!(lanes.pop_light(now).unwrap().lane, Lane::new(2));
+        while let Some(until) = lanes.paused_until() {
+            now = until;
+            sent += take(&mut lanes, now);
+        }
+        assert_eq!(sent, count);
+        assert!(lanes.is_empty() && lanes.paused_until().is_none());
     }
 }

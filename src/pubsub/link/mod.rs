@@ -1,7 +1,8 @@
 //! The MQTT link: a connection to the broker that comes back.
 //!
-//! One thread, `mqtt`, owns the connection. What is to be sent waits in an outbox, which others
-//! fill without ever waiting; what arrives is handed to the router on that thread. rumqttc knows
+//! One thread, `mqtt`, makes the connection and reads from it; what arrives is handed to the router
+//! on that thread. What is to be sent waits in an outbox, which others fill without ever waiting.
+//! The thread sends it, or the publisher itself where that takes no waiting either. rumqttc knows
 //! the protocol (packets, identifiers, acknowledgements); the network, and what happens when it
 //! fails, is here.
 //!
@@ -14,8 +15,10 @@ mod changes;
 mod config;
 mod connection;
 mod failure;
+mod input;
 mod lanes;
 mod outbox;
+mod sender;
 mod session;
 mod status;
 mod tls;
@@ -23,6 +26,7 @@ mod transport;
 mod v4;
 mod v5;
 mod window;
+mod wire;
 mod worker;
 
 use std::io;
@@ -36,7 +40,8 @@ pub use config::{Backoff, Credentials, LinkConfig, Protocol, TlsConfig};
 pub use status::{LinkCounters, LinkEvent, LinkStatus};
 
 use super::router::Router;
-use outbox::{Outbox, Stop};
+use outbox::Stop;
+use sender::Sender;
 use status::Teller;
 use worker::Worker;
 
@@ -61,7 +66,7 @@ pub enum LinkError {
 /// broker publishes the will; what was not delivered is lost.
 #[derive(Debug)]
 pub struct Link {
-    outbox: Arc<Outbox>,
+    sender: Arc<Sender>,
     teller: Arc<Teller>,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
@@ -89,17 +94,17 @@ impl Link {
         if config.client_id.len() > longest {
             return Err(LinkError::ClientIdTooLong(config.client_id.len()));
         }
-        let outbox = Arc::new(Outbox::new(config.outbox_bytes));
+        let sender = Arc::new(Sender::new(config.outbox_bytes));
         let teller = Arc::new(Teller::new());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()?;
-        router.set_uplink(outbox.clone());
+        router.set_uplink(sender.clone());
         let worker = Worker {
             config,
             router,
-            outbox: outbox.clone(),
+            sender: sender.clone(),
             teller: teller.clone(),
         };
         let (running, ended) = bounded(0);
@@ -111,7 +116,7 @@ impl Link {
                 worker.run(runtime);
             })?;
         Ok(Link {
-            outbox,
+            sender,
             teller,
             ended,
             thread: Some(thread),
@@ -134,21 +139,21 @@ impl Link {
     /// What it has done.
     #[must_use]
     pub fn counters(&self) -> LinkCounters {
-        self.outbox.counters()
+        self.sender.outbox.counters()
     }
 
     /// Waits until everything is sent, messages of quality 1 are acknowledged, and subscriptions
     /// confirmed. Whether that is so.
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.outbox.wait_drained(timeout)
+        self.sender.outbox.wait_drained(timeout)
     }
 
     /// Delivers what is waiting, for at most that time, and says goodbye to the broker, so that
     /// there is no will. Whether everything was delivered.
     pub fn close(mut self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
-        self.outbox.stop(Stop::Closing(deadline));
+        self.sender.outbox.stop(Stop::Closing(deadline));
         // It ends by itself; should it hang in a system call, nobody waits for it.
         let ended = self.ended.recv_timeout(timeout.saturating_add(GRACE));
         if matches!(
@@ -158,13 +163,13 @@ impl Link {
         {
             let _ = thread.join();
         }
-        self.outbox.is_drained()
+        self.sender.outbox.is_drained()
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         // After a close the thread has ended, or is not waited for.
-        self.outbox.stop(Stop::Abandoned);
+        self.sender.outbox.stop(Stop::Abandoned);
     }
 }

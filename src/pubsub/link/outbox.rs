@@ -7,13 +7,12 @@
 //! The node's own messages (registrations, answers) have a lane of their own, with its own bound:
 //! after an outage they would else wait until all is sent that modules have published meanwhile.
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::super::message::{Lane, Message, PublishError, Qos, Uplink};
+use super::super::message::{Lane, Message, PublishError, Qos};
 use super::super::topic::Filter;
 use super::changes::{Change, Changes};
 use super::lanes::Lanes;
@@ -28,9 +27,8 @@ const PACKET_OVERHEAD: usize = 8;
 /// What a message takes beside its bytes, so that empty ones are bounded too.
 const ENTRY_OVERHEAD: usize = 128;
 
-/// How many messages are taken at once. They stand before what comes later, also before that of
-/// others.
-const BATCH: usize = 8;
+/// How many changes of subscriptions are taken at once.
+const CHANGES: usize = 64;
 
 /// A message on its way to the broker.
 #[derive(Debug)]
@@ -76,6 +74,8 @@ struct State {
     online: bool,
     /// The link has something to write, or a subscription is not confirmed.
     busy: bool,
+    /// Threads in [`Outbox::wait_drained`]: telling nobody costs a system call all the same.
+    waiting: usize,
     stop: Option<Stop>,
     counters: LinkCounters,
 }
@@ -143,43 +143,39 @@ impl Outbox {
         self.state().changes.begin(filters);
     }
 
-    /// Takes what is to be done: changes of subscriptions, or if there is none left, at most a
-    /// batch of messages of each lane, the node's own before the others; which stay accounted for
-    /// until [`Outbox::done`].
-    pub(super) fn take(&self, changes: &mut Vec<Change>, messages: &mut VecDeque<Entry>) {
+    /// Takes changes of subscriptions, as many as are told at once.
+    pub(super) fn take_changes(&self, changes: &mut Vec<Change>) {
         let mut state = self.state();
-        let state = &mut *state;
-        while changes.len() < BATCH
+        while changes.len() < CHANGES
             && let Some(change) = state.changes.take()
         {
             state.busy = true;
             changes.push(change);
         }
-        if !changes.is_empty() {
-            return;
-        }
-        let first = messages
-            .iter()
-            .take_while(|entry| entry.lane == Lane::OWN)
-            .count();
-        let before = messages.len();
-        let mut at = first;
-        while at < BATCH
-            && let Some(entry) = state.lanes.pop_own()
-        {
-            messages.insert(at, entry);
-            at += 1;
-        }
-        while messages.len() < BATCH
-            && let Some(entry) = state.lanes.pop()
-        {
-            messages.push_back(entry);
-        }
-        let taken = messages.len() - before;
-        state.taken += taken;
-        if taken > 0 {
-            state.busy = true;
-        }
+    }
+
+    /// Takes the next message, the node's own before others. It stays accounted for until
+    /// [`Outbox::done`]. Without `room` only one of the node's own, or of a publisher who has
+    /// nothing else under way.
+    pub(super) fn take(&self, room: bool) -> Option<Entry> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let lanes = &mut state.lanes;
+        let entry = lanes.pop_own().or_else(|| {
+            if room {
+                lanes.pop(now)
+            } else {
+                lanes.pop_light(now)
+            }
+        })?;
+        state.taken += 1;
+        state.busy = true;
+        Some(entry)
+    }
+
+    /// When there is more to be taken, though there was nothing.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.state().lanes.paused_until()
     }
 
     /// A message is written (quality 0), acknowledged (quality 1), or given up.
@@ -199,7 +195,7 @@ impl Outbox {
     }
 
     fn tell_drained(&self, state: &State) {
-        if state.is_drained() {
+        if state.waiting > 0 && state.is_drained() {
             self.drained.notify_all();
         }
     }
@@ -211,10 +207,13 @@ impl Outbox {
 
     /// Waits until nothing is left to do. Whether that is so.
     pub(super) fn wait_drained(&self, timeout: Duration) -> bool {
-        let (state, _) = self
+        let mut state = self.state();
+        state.waiting += 1;
+        let (mut state, _) = self
             .drained
-            .wait_timeout_while(self.state(), timeout, |state| !state.is_drained())
+            .wait_timeout_while(state, timeout, |state| !state.is_drained())
             .unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
         state.is_drained()
     }
 
@@ -235,7 +234,11 @@ impl Outbox {
         self.state().stop
     }
 
-    fn put(&self, message: Message, lane: Lane) -> Result<(), PublishError> {
+    /// Puts a message in. The link does not know of it yet.
+    ///
+    /// # Errors
+    /// When there is no room for it, or it is not kept for later and there is no connection.
+    pub(super) fn put(&self, message: Message, lane: Lane) -> Result<(), PublishError> {
         let entry = Entry {
             message,
             failed: 0,
@@ -257,42 +260,18 @@ impl Outbox {
             state.counters.dropped_full += 1;
             return Err(PublishError::Full);
         }
-        state.lanes.push(entry);
-        drop(state);
-        self.wake.notify_one();
+        state.lanes.push(entry, Instant::now());
         Ok(())
     }
 
-    fn change(&self, change: Change) {
+    /// Puts a change of subscriptions in, if the broker has to hear of it: after a connect, all
+    /// that is subscribed is subscribed anew.
+    pub(super) fn change(&self, change: Change) -> bool {
         let mut state = self.state();
-        // After a connect, all that is subscribed is subscribed anew.
         if state.online {
             state.changes.add(change);
-            drop(state);
-            self.wake.notify_one();
         }
-    }
-}
-
-impl Uplink for Outbox {
-    fn publish(&self, message: Message) -> Result<(), PublishError> {
-        self.put(message, Lane::COMMON)
-    }
-
-    fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
-        self.put(message, lane)
-    }
-
-    fn publish_own(&self, message: Message) -> Result<(), PublishError> {
-        self.put(message, Lane::OWN)
-    }
-
-    fn subscribe(&self, filter: Filter, qos: Qos, id: u32) {
-        self.change(Change::Subscribe(filter, qos, id));
-    }
-
-    fn unsubscribe(&self, filter: Filter) {
-        self.change(Change::Unsubscribe(filter));
+        state.online
     }
 }
 
@@ -302,17 +281,23 @@ pub(super) fn as_u64(count: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
     use crate::pubsub::Topic;
+
+    impl Outbox {
+        fn publish(&self, message: Message) -> Result<(), PublishError> {
+            self.put(message, Lane::COMMON)
+        }
+    }
 
     fn message(text: &str, qos: Qos) -> Message {
         Message::new(Topic::new("t").unwrap(), text.to_owned(), qos)
     }
 
     fn take(outbox: &Outbox) -> VecDeque<Entry> {
-        let mut messages = VecDeque::new();
-        outbox.take(&mut Vec::new(), &mut messages);
-        messages
+        std::iter::from_fn(|| outbox.take(true)).collect()
     }
 
     fn texts(messages: &VecDeque<Entry>) -> Vec<&[u8]> {
@@ -353,16 +338,15 @@ mod tests {
     fn the_nodes_own_go_first() {
         let outbox = Outbox::new(1000);
         while outbox.publish(message("m", Qos::AtLeastOnce)).is_ok() {}
-        let own = |text, qos| outbox.publish_own(message(text, qos));
+        let own = |text, qos| outbox.put(message(text, qos), Lane::OWN);
         assert_eq!(own("1", Qos::AtLeastOnce), Ok(()));
         outbox.go_online();
         assert_eq!(own("2", Qos::AtMostOnce), Ok(()));
-        let mut taken = take(&outbox);
-        assert_eq!(texts(&taken)[..3], [b"1", b"2", b"m"]);
-        // One that comes while others wait to be sent goes before those of modules.
+        let mut taken: VecDeque<_> = (0..3).filter_map(|_| outbox.take(true)).collect();
+        assert_eq!(texts(&taken), [b"1", b"2", b"m"]);
         assert_eq!(own("3", Qos::AtLeastOnce), Ok(()));
-        outbox.take(&mut Vec::new(), &mut taken);
-        assert_eq!(texts(&taken)[..4], [b"1", b"2", b"3", b"m"]);
+        taken.extend(outbox.take(true));
+        assert_eq!(texts(&taken), [b"1", b"2", b"m", b"3"]);
         assert_eq!(own("4", Qos::AtLeastOnce), Ok(()));
         outbox.go_offline(taken.into_iter());
         assert_eq!(texts(&take(&outbox))[..4], [b"1", b"3", b"4", b"m"]);

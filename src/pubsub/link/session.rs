@@ -36,6 +36,8 @@ pub(super) enum Incoming {
     Acknowledged(u16),
     /// The answer to a request to subscribe: for each filter whether it is subscribed.
     Subscribed(u16, Vec<bool>),
+    /// The answer to a ping.
+    Pong,
     /// Something that nobody waits for.
     Other,
 }

@@ -110,6 +110,7 @@ impl Session for V4 {
                 let taken = |code: &SubscribeReasonCode| *code != SubscribeReasonCode::Failure;
                 Incoming::Subscribed(ack.pkid, ack.return_codes.iter().map(taken).collect())
             }
+            Some(Event::Incoming(Packet::PingResp)) => Incoming::Pong,
             _ => Incoming::Other,
         }))
     }

@@ -128,6 +128,7 @@ impl Session for V5 {
                 self.window = welcome.window.unwrap_or(WINDOW).clamp(1, WINDOW);
                 Incoming::Welcome(welcome)
             }
+            Some(Event::Incoming(Packet::PingResp(_))) => Incoming::Pong,
             _ => Incoming::Other,
         }))
     }

@@ -4,23 +4,24 @@
 //! that of a module which publishes little beside one that publishes without end. More in flight
 //! than fill the way to the broker and back make nothing faster. How many that is shows in how
 //! long acknowledgements take: when they take much longer than they have to, there is a queue.
+//!
+//! Messages of quality 0 are not acknowledged. They count until something that was sent after them
+//! is: a message of quality 1, or a ping, which is sent for that purpose when there is no room.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::lanes::cost;
 use super::session::WINDOW;
 
-/// What a message costs the broker, in small messages, grows by one with so many bytes.
-const BYTES: usize = 4096;
-
 /// So many small messages are always allowed: enough for a broker on the same machine.
-const LEAST: usize = 16;
+const LEAST: usize = 4;
 
 /// Never more than what so many messages cost, each of 64 KiB.
 const MOST: usize = 16 * WINDOW as usize;
 
 /// A shorter queue than that is none.
-const NO_QUEUE: Duration = Duration::from_micros(200);
+const NO_QUEUE: Duration = Duration::from_micros(50);
 
 /// How long the shortest time is remembered: the way to the broker may change.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -29,11 +30,13 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 pub(super) struct Window {
     /// What all that is in flight may cost.
     size: usize,
-    /// What it costs, message by message in the order of sending.
-    costs: VecDeque<usize>,
+    /// What it costs, in the order of sending.
+    sent: VecDeque<(Sent, usize)>,
     in_flight: usize,
-    /// The message whose acknowledgement is awaited, and when it was sent.
-    measured: Option<(u16, Instant)>,
+    /// A ping is among it.
+    pinged: bool,
+    /// What is awaited to be acknowledged, and when it was sent.
+    measured: Option<(Sent, Instant)>,
     /// The shortest time to an acknowledgement, lately and before.
     shortest: [Duration; 2],
     since: Instant,
@@ -41,12 +44,22 @@ pub(super) struct Window {
     was_full: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// A message of quality 0.
+    Unacknowledged,
+    /// A message of quality 1, under this identifier.
+    Message(u16),
+    Ping,
+}
+
 impl Window {
     pub(super) fn new(now: Instant) -> Window {
         Window {
             size: LEAST,
-            costs: VecDeque::new(),
+            sent: VecDeque::new(),
             in_flight: 0,
+            pinged: false,
             measured: None,
             shortest: [Duration::MAX; 2],
             since: now,
@@ -61,23 +74,40 @@ impl Window {
         has_room
     }
 
-    /// A message of so many bytes was sent under this identifier.
-    pub(super) fn sent(&mut self, id: u16, bytes: usize) {
-        let cost = 1 + bytes / BYTES;
-        self.costs.push_back(cost);
+    /// Whether nothing that is in flight will be acknowledged, though there is no room.
+    pub(super) fn needs_ping(&self) -> bool {
+        self.in_flight >= self.size
+            && !self.pinged
+            && self
+                .sent
+                .back()
+                .is_some_and(|(last, _)| *last == Sent::Unacknowledged)
+    }
+
+    /// Something of so many bytes was sent.
+    pub(super) fn sent(&mut self, what: Sent, bytes: usize) {
+        let cost = cost(bytes);
+        self.sent.push_back((what, cost));
         self.in_flight += cost;
+        self.pinged |= what == Sent::Ping;
         // One at a time: that tells enough, and costs nothing.
-        if self.measured.is_none() {
-            self.measured = Some((id, Instant::now()));
+        if self.measured.is_none() && what != Sent::Unacknowledged {
+            self.measured = Some((what, Instant::now()));
         }
     }
 
-    /// The message of this identifier is acknowledged. Brokers do that in order.
-    pub(super) fn acknowledged(&mut self, id: u16) {
-        let cost = self.costs.pop_front().unwrap_or_default();
-        self.in_flight -= cost;
+    /// That is acknowledged, and so the broker has taken all that was sent before it.
+    pub(super) fn acknowledged(&mut self, what: Sent) {
+        let Some(at) = self.sent.iter().position(|(sent, _)| *sent == what) else {
+            return;
+        };
+        // Brokers acknowledge in order, so this is all of them.
+        for (sent, cost) in self.sent.drain(..=at) {
+            self.in_flight -= cost;
+            self.pinged &= sent != Sent::Ping;
+        }
         if let Some((measured, at)) = self.measured
-            && measured == id
+            && measured == what
         {
             self.measured = None;
             let now = Instant::now();
@@ -127,20 +157,20 @@ mod tests {
         // Far away: the broker is idle most of the time.
         assert!(settled(millis(50), micros(10)) > usize::from(WINDOW));
         // Near, and busy with what it has.
-        assert!(settled(micros(60), micros(10)) <= 2 * LEAST);
+        assert!(settled(micros(60), micros(10)) <= 16);
     }
 
     #[test]
     fn it_grows_only_when_that_is_needed() {
         let now = Instant::now();
         let mut window = Window::new(now);
-        for id in 1..16 {
-            window.sent(id, 100);
+        for id in 1..4 {
+            window.sent(Sent::Message(id), 100);
         }
         assert!(window.has_room());
         window.learn(Duration::from_millis(1), now);
         assert_eq!(window.size, LEAST);
-        window.sent(16, 100);
+        window.sent(Sent::Message(4), 100);
         assert!(!window.has_room());
         window.learn(Duration::from_millis(1), now);
         assert!(window.size > LEAST);
@@ -149,10 +179,33 @@ mod tests {
     #[test]
     fn large_messages_are_fewer() {
         let mut window = Window::new(Instant::now());
-        window.sent(1, 64 * 1024);
+        window.sent(Sent::Message(1), 64 * 1024);
         assert!(!window.has_room());
-        window.acknowledged(1);
+        window.acknowledged(Sent::Message(1));
         assert!(window.has_room());
         assert_eq!(window.in_flight, 0);
+    }
+
+    #[test]
+    fn what_nobody_acknowledges_counts_until_a_ping_is_answered() {
+        let mut window = Window::new(Instant::now());
+        for _ in 0..LEAST {
+            assert!(window.has_room() && !window.needs_ping());
+            window.sent(Sent::Unacknowledged, 10);
+        }
+        assert!(!window.has_room() && window.needs_ping());
+        window.sent(Sent::Ping, 0);
+        assert!(!window.needs_ping());
+        window.acknowledged(Sent::Ping);
+        assert!(window.has_room() && !window.pinged);
+        // Or until one that comes later is.
+        window.sent(Sent::Unacknowledged, 10);
+        window.sent(Sent::Message(1), 10);
+        window.sent(Sent::Unacknowledged, 10);
+        window.acknowledged(Sent::Message(1));
+        assert_eq!(window.in_flight, 1);
+        // An answer to a ping of another's is none.
+        window.acknowledged(Sent::Ping);
+        assert_eq!(window.in_flight, 1);
     }
 }

@@ -12,14 +12,16 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::super::router::Router;
 use super::config::{Backoff, Credentials, LinkConfig, Protocol};
-use super::connection::{Connection, Flight};
+use super::connection::Connection;
 use super::failure::{Failure, FailureKind};
-use super::outbox::{Outbox, Stop, as_u64};
+use super::outbox::{Stop, as_u64};
+use super::sender::Sender;
 use super::session::{Hello, Session};
 use super::status::{LinkEvent, Teller};
 use super::transport;
 use super::v4::V4;
 use super::v5::V5;
+use super::wire::Flight;
 
 /// A connection that has lasted so long was a good one; what comes next begins anew.
 const LASTED: Duration = Duration::from_secs(5);
@@ -30,7 +32,7 @@ const MAX_FAILED: u32 = 8;
 pub(super) struct Worker {
     pub(super) config: LinkConfig,
     pub(super) router: Router,
-    pub(super) outbox: Arc<Outbox>,
+    pub(super) sender: Arc<Sender>,
     pub(super) teller: Arc<Teller>,
 }
 
@@ -77,38 +79,28 @@ impl Worker {
     /// Runs until the link is to end.
     pub(super) fn run(self, runtime: Runtime) {
         let mut waits = Waits::new(self.config.backoff, self.config.backoff_refused);
-        let mut flight = Flight::default();
         let mut told = None;
         while !self.is_over() {
-            let mut progress = Progress::default();
-            let attempt =
-                AssertUnwindSafe(|| runtime.block_on(self.attempt(&mut flight, &mut progress)));
+            let mut connected_at = None;
+            let attempt = AssertUnwindSafe(|| runtime.block_on(self.attempt(&mut connected_at)));
             // A panic in a library, or in a subscriber, must not end the link.
             let ended = catch_unwind(attempt).unwrap_or_else(|_| {
                 Err(Failure::network(
                     "a fault in the program, which is told above",
                 ))
             });
-            self.take_back(&mut flight, &progress);
+            self.take_back();
             let Err(failure) = ended else {
                 break;
             };
-            if progress
-                .connected_at
-                .is_some_and(|at| at.elapsed() > LASTED)
-            {
+            if connected_at.is_some_and(|at| at.elapsed() > LASTED) {
                 waits.begin_anew();
             }
-            if progress.connected_at.is_some() {
+            if connected_at.is_some() {
                 told = None;
             }
             let retry_in = waits.next(failure.kind);
-            self.tell(
-                &failure,
-                retry_in,
-                progress.connected_at.is_some(),
-                &mut told,
-            );
+            self.tell(&failure, retry_in, connected_at.is_some(), &mut told);
             runtime.block_on(async {
                 tokio::select! {
                     () = sleep(retry_in) => {}
@@ -121,36 +113,34 @@ impl Worker {
     }
 
     /// Connects, and moves messages until the connection fails.
-    async fn attempt(&self, flight: &mut Flight, progress: &mut Progress) -> Result<(), Failure> {
-        let connecting = timeout(self.config.connect_timeout, self.connect(flight));
+    async fn attempt(&self, connected_at: &mut Option<Instant>) -> Result<(), Failure> {
+        let connecting = timeout(self.config.connect_timeout, self.connect());
         let mut connection = tokio::select! {
             connection = connecting => connection.unwrap_or_else(|_| Err(Failure::network(format!(
                 "no answer within {} s", self.config.connect_timeout.as_secs_f32()
             ))))?,
             () = self.over() => return Ok(()),
         };
-        progress.connected_at = Some(Instant::now());
+        *connected_at = Some(Instant::now());
         tracing::info!("connected to {}", self.config.broker);
-        self.outbox.count(|counters| counters.connects += 1);
+        self.sender.outbox.count(|counters| counters.connects += 1);
         self.teller.tell(LinkEvent::Connected, false);
-        let ended = connection.run().await;
-        progress.acknowledged = connection.acknowledged;
-        ended
+        connection.run().await
     }
 
-    async fn connect<'a>(&'a self, flight: &'a mut Flight) -> Result<Connection<'a>, Failure> {
+    async fn connect(&self) -> Result<Connection<'_>, Failure> {
         let hello = self.hello()?;
         let session: Box<dyn Session> = match self.config.protocol {
             Protocol::Mqtt311 => Box::new(V4::new()),
             Protocol::Mqtt5 => Box::new(V5::new()),
         };
-        let stream = transport::connect(&self.config).await?;
+        let ends = transport::connect(&self.config).await?;
         Connection::open(
-            stream,
+            ends,
             session,
             &hello,
             self.config.keep_alive,
-            (&self.outbox, &self.router, flight),
+            (&self.sender, &self.router),
         )
         .await
     }
@@ -208,11 +198,14 @@ impl Worker {
     }
 
     /// Puts back what was in flight, to be sent again.
-    fn take_back(&self, flight: &mut Flight, progress: &Progress) {
-        let mut resent = flight.sent.len();
-        if progress.connected_at.is_some()
-            && !progress.acknowledged
-            && let Some((_, first)) = flight.sent.front_mut()
+    fn take_back(&self) {
+        let outbox = &self.sender.outbox;
+        let Some(wire) = self.sender.unplug() else {
+            return outbox.go_offline(std::iter::empty());
+        };
+        let Flight { mut sent, next } = wire.flight;
+        if !wire.acknowledged
+            && let Some((_, first)) = sent.front_mut()
         {
             first.failed += 1;
             if first.failed >= MAX_FAILED {
@@ -222,15 +215,12 @@ impl Worker {
                     first.message.topic.as_str().escape_debug(),
                     first.failed
                 );
-                flight.sent.pop_front();
-                self.outbox.count(|counters| counters.dropped_refused += 1);
-                resent -= 1;
+                sent.pop_front();
+                outbox.count(|counters| counters.dropped_refused += 1);
             }
         }
-        self.outbox
-            .count(|counters| counters.resent += as_u64(resent));
-        let sent = flight.sent.drain(..).map(|(_, entry)| entry);
-        self.outbox.go_offline(sent.chain(flight.batch.drain(..)));
+        outbox.count(|counters| counters.resent += as_u64(sent.len()));
+        outbox.go_offline(sent.into_iter().map(|(_, entry)| entry).chain(next));
     }
 
     /// Says why there is no connection: in the log once, however often it is the same.
@@ -269,32 +259,25 @@ impl Worker {
 
     /// Whether nothing more is to be tried.
     fn is_over(&self) -> bool {
-        match self.outbox.stopping() {
+        match self.sender.outbox.stopping() {
             None => false,
             Some(Stop::Abandoned) => true,
-            Some(Stop::Closing(at)) => self.outbox.is_drained() || Instant::now() >= at,
+            Some(Stop::Closing(at)) => self.sender.outbox.is_drained() || Instant::now() >= at,
         }
     }
 
     /// Until nothing more is to be tried.
     async fn over(&self) {
         while !self.is_over() {
-            match self.outbox.stopping() {
+            match self.sender.outbox.stopping() {
                 Some(Stop::Closing(at)) => tokio::select! {
                     () = sleep_until(at.into()) => {}
-                    () = self.outbox.wake.notified() => {}
+                    () = self.sender.outbox.wake.notified() => {}
                 },
-                _ => self.outbox.wake.notified().await,
+                _ => self.sender.outbox.wake.notified().await,
             }
         }
     }
-}
-
-/// How far an attempt came.
-#[derive(Debug, Default)]
-struct Progress {
-    connected_at: Option<Instant>,
-    acknowledged: bool,
 }
 
 /// Whose token it is, if it is a JWT that says so. Whether it is true is the broker's business.
