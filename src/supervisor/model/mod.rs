@@ -418,6 +418,10 @@ impl Model {
         self.leave(uuid, entry.record.state, entry.record.runtime);
         self.modules.remove(&uuid);
         self.inline = self.inline.saturating_sub(inline);
+        if inline > 0 {
+            // Its file is of no use without the record, which may never be written.
+            self.batch.inline.retain(|(module, _)| *module != uuid);
+        }
         self.timers.set(Key::Module(uuid), None);
         self.dirty_modules.insert(uuid);
         self.effects.closed.push(uuid);

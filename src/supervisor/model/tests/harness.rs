@@ -106,6 +106,9 @@ impl World {
                 None => self.modules.remove(&uuid),
             };
         }
+        // The journal has files of modules alone.
+        let known = |(uuid, _): &(Uuid, _)| self.modules.contains_key(uuid);
+        assert!(batch.inline.iter().all(known));
         self.deleted.retain(|uuid| !batch.revived.contains(uuid));
         self.deleted.extend(batch.deleted);
         for Outgoing { to, body } in effects.messages {

@@ -132,6 +132,8 @@ fn a_parent_is_honoured_or_refused_with_a_reason() {
         world.refused("none"),
         "no runtime takes the module: there is no runtime"
     );
+    world.ask(id(9), json!({"wasm": "AGFzbQ=="}), "inline");
+    assert!(world.refused("inline").contains("there is no runtime"));
     world.register(id(1), 1);
     world.register(id(2), 10);
     world.ask(id(9), json!({"parent": "rt2"}), "named");
