@@ -10,18 +10,18 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::runtime;
-use crate::supervisor::{Supervisor, SupervisorConfig};
+use crate::supervisor::{HttpConfig, HttpServer, Supervisor, SupervisorConfig};
 
 use super::logging;
 use super::settings::SupervisorFlags;
-use super::status::{Failure, Status};
+use super::status::{Failure, Status, print};
 
 /// How long the end may take.
 const STOP: Duration = Duration::from_secs(10);
 
 /// Supervises a realm: knows its runtimes, and places modules on them.
 ///
-/// Clients ask for modules by MQTT. The registry is kept in the data directory, so that a
+/// Clients ask for modules by MQTT, or by HTTP at the address that is printed. The registry is kept in the data directory, so that a
 /// supervisor that was killed goes on where it was; runtimes and modules do not need it to go on.
 /// The broker need not be there yet. Ctrl-C or SIGTERM ends it in order, a second one at once.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,7 @@ const STOP: Duration = Duration::from_secs(10);
     arena arts\n  \
     arena arts --broker mqtt://broker.local --realm lab --data-dir /var/lib/arena/supervisor\n  \
     arena arts --scheduler round-robin --keepalive-interval 10s\n  \
+    arena arts --listen 0.0.0.0:8000 --jwt-public-key /etc/arena/api-key.pem\n  \
     arena arts --restart on-failure --set supervisor.answer_timeout=30s")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -43,12 +44,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         warn!("{warning}");
     }
     let cannot_start = |why: String| Failure::new(Status::CannotStart, why);
+    // First, so that nothing is begun with an address or keys that cannot be.
+    let http = HttpConfig::new(settings).map_err(|e| Failure::new(Status::Usage, e.to_string()))?;
     // The client id of the settings is the runtime's.
     let id = format!("arena-arts-{}", Uuid::new_v4().simple());
     let link = runtime::link(&settings.broker, id)
         .map_err(|e| cannot_start(format!("the broker {}: {e}", settings.broker.url)))?;
     let supervisor = Supervisor::start(SupervisorConfig::new(settings, link))
         .map_err(|e| cannot_start(e.to_string()))?;
+    let server = HttpServer::start(http, supervisor.clone()).map_err(|e| {
+        supervisor.stop(STOP);
+        cannot_start(e.to_string())
+    })?;
+    print(&format!("http://{}\n", server.local_addr()))?;
     let signal = signals().map_err(|e| cannot_start(format!("cannot handle signals: {e}")))?;
     let ended = supervisor.ended();
     select! {
@@ -58,6 +66,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::FAILURE);
         }
     }
+    drop(server);
     if !supervisor.stop(STOP) {
         warn!("the supervisor does not end in order");
     }

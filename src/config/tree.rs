@@ -251,6 +251,13 @@ settings! {
         /// The address of the HTTP API and the dashboard.
         listen: SocketAddr as Listen = |_| SocketAddr::from(([127, 0, 0, 1], 8000)),
             example "\"0.0.0.0:8000\"", flag "listen";
+        /// The secret (32 bytes or more) that tokens for the HTTP API are signed with, by HS256.
+        /// Without any key the API has to listen on a loopback address, and everybody there may use it.
+        jwt_secret_file: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/api-secret\"", flag "jwt-secret-file";
+        /// The public key (Ed25519, PEM) that tokens for the HTTP API are signed for, by EdDSA.
+        jwt_public_key: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/api-key.pem\"", flag "jwt-public-key";
         /// Who chooses the runtime of a module: "resources", "least-modules" or "round-robin".
         scheduler: SchedulerName as Word<SchedulerName> = |_| SchedulerName::Resources,
             example "\"round-robin\"", flag "scheduler";

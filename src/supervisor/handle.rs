@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -58,6 +59,11 @@ impl NewModule {
     pub fn from_fields(fields: Map<String, Value>) -> Result<NewModule, Reason> {
         let create = CreateModule::from_data(fields)?;
         Ok(NewModule { create })
+    }
+
+    /// Gives it its file, which goes to the runtime with the request.
+    pub fn set_file(&mut self, wasm: Bytes) {
+        self.create.wasm = Some(wasm);
     }
 
     /// Its uuid: a new one, unless the fields have one.

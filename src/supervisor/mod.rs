@@ -9,10 +9,12 @@
 //! - Schedulers (`schedule`) choose among the runtimes that can take a module.
 //! - What modules write does not come to that thread: the link's thread keeps it (`output.rs`).
 //! - The module store (`store`) has the files that were uploaded.
+//! - [`HttpServer`] (`http`) serves all of it: it uses the handle alone, as anybody may.
 
 mod actor;
 mod events;
 mod handle;
+mod http;
 mod inbox;
 mod journal;
 mod live;
@@ -27,6 +29,7 @@ mod wishes;
 
 pub use events::{Event, EventKind};
 pub use handle::{EventStream, NewModule, OutputStream, Reply, Supervisor};
+pub use http::{HttpConfig, HttpError, HttpServer, KeyError};
 pub use journal::JournalError;
 pub use live::{Live, Subscription};
 pub use model::{Refusal, RefusalKind};

@@ -88,6 +88,8 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// The reason.
     pub message: String,
+    /// Why each runtime that was asked for a module has not taken it, if any was.
+    pub attempts: Vec<String>,
 }
 
 /// Kinds of reasons why something is not done.
@@ -117,6 +119,7 @@ impl Refusal {
         Refusal {
             kind,
             message: message.into(),
+            attempts: Vec::new(),
         }
     }
 }

@@ -185,6 +185,7 @@ impl Model {
             .into_iter()
             .map(|(runtime, why)| format!("{}: {why}", self.called(runtime)))
             .collect();
+        let attempts = reasons.clone();
         if !why.is_empty() {
             reasons.push(why);
         }
@@ -197,7 +198,9 @@ impl Model {
                 // Should one of them have it all the same, it is to go.
                 self.remember_deleted(uuid);
             }
-            return self.reply(reply, Err(Refusal::new(kind, why)));
+            let mut refusal = Refusal::new(kind, why);
+            refusal.attempts = attempts;
+            return self.reply(reply, Err(refusal));
         }
         if asked {
             // They are not asked again at once.

@@ -1,5 +1,6 @@
 //! The store's directory.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -113,6 +114,12 @@ impl Files {
     pub(super) fn read_object(&self, sha256: &str) -> Result<Vec<u8>, StoreError> {
         let bytes = self.objects.read(sha256);
         bytes.map_err(self.failed(OBJECTS, sha256))
+    }
+
+    pub(super) fn open_object(&self, sha256: &str) -> Result<File, StoreError> {
+        let file = self.objects.open(sha256);
+        file.map(cap_std::fs::File::into_std)
+            .map_err(self.failed(OBJECTS, sha256))
     }
 
     pub(super) fn remove_object(&self, sha256: &str) -> Result<(), StoreError> {

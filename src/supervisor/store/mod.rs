@@ -9,6 +9,7 @@ mod files;
 mod names;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -266,6 +267,31 @@ impl ModuleStore {
         let file = file.ok_or_else(|| StoreError::NotFound(name.to_string()))?;
         let bytes = self.inner.files.read_object(&file.sha256)?;
         Ok((file, bytes))
+    }
+
+    /// A file, opened. It can be read when it is removed meanwhile.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it cannot be opened.
+    pub fn open_file(&self, name: &FileName) -> Result<(StoredFile, File), StoreError> {
+        let index = self.index();
+        let file = index.names.get(name).cloned();
+        let file = file.ok_or_else(|| StoreError::NotFound(name.to_string()))?;
+        let opened = self.inner.files.open_object(&file.sha256)?;
+        Ok((file, opened))
+    }
+
+    /// The bytes with this sha256, in small hexadecimal digits.
+    ///
+    /// # Errors
+    /// When there are none, or they cannot be read.
+    pub fn by_sha256(&self, sha256: &str) -> Result<Vec<u8>, StoreError> {
+        let index = self.index();
+        if !index.objects.contains_key(sha256) {
+            let sha256: String = sha256.chars().take(64).collect();
+            return Err(StoreError::NotFound(format!("with the sha256 {sha256:?}")));
+        }
+        self.inner.files.read_object(sha256)
     }
 
     /// Removes a file. Others with the same bytes stay.

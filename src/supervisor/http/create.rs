@@ -1,0 +1,433 @@
+//! `POST /api/v1/modules`: modules are started.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::supervisor::{FileName, NewModule, Refusal, Reply, StoreError};
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, ErrorKind};
+use super::routes::Api;
+use super::{find, json};
+
+/// A body without an inline file.
+const SMALL: u64 = 256 * 1024;
+/// How long a small body may take.
+const TIME: Duration = Duration::from_secs(30);
+/// How long one with a file may take.
+const LONG: Duration = Duration::from_secs(600);
+/// How many modules may be asked for at once.
+const REPLICAS: u32 = 100;
+
+/// What is asked for. A field that is not known is an error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Body {
+    name: Option<String>,
+    uuid: Option<Uuid>,
+    filename: Option<String>,
+    file: Option<String>,
+    sha256: Option<String>,
+    wasm: Option<String>,
+    args: Vec<String>,
+    env: Variables,
+    channels: Vec<Channel>,
+    runtime: Option<String>,
+    memory: Option<Size>,
+    restart: Option<Restart>,
+    resources: Option<Resources>,
+    apis: Vec<String>,
+    arch: Vec<String>,
+    labels: BTreeMap<String, String>,
+    wait: bool,
+    replicas: Option<u32>,
+}
+
+/// `{"NAME": "value"}` or `["NAME=value"]`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected an object of texts, or an array of \"NAME=value\""
+)]
+enum Variables {
+    Map(BTreeMap<String, String>),
+    List(Vec<String>),
+}
+
+impl Default for Variables {
+    fn default() -> Variables {
+        Variables::List(Vec::new())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Channel {
+    path: String,
+    topic: String,
+    #[serde(default)]
+    mode: Mode,
+    qos: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum Mode {
+    #[serde(rename = "r")]
+    Read,
+    #[serde(rename = "w")]
+    Write,
+    #[default]
+    #[serde(rename = "rw")]
+    ReadWrite,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Mode::Read => "r",
+            Mode::Write => "w",
+            Mode::ReadWrite => "rw",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Restart {
+    Never,
+    OnFailure,
+    Always,
+}
+
+impl Restart {
+    fn as_str(self) -> &'static str {
+        match self {
+            Restart::Never => "never",
+            Restart::OnFailure => "on-failure",
+            Restart::Always => "always",
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Resources {
+    period: Option<u64>,
+    runtime: Option<u64>,
+    memory: Option<u64>,
+    affinity: Option<Vec<u32>>,
+    cpu_ms: Option<u64>,
+}
+
+/// Bytes: a number, or a text such as `"16MiB"`.
+#[derive(Clone, Copy, Debug)]
+struct Size(u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Size, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Size;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number of bytes, or a text such as \"16MiB\"")
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Size, E> {
+                Ok(Size(value))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
+                let size = text.parse::<bytesize::ByteSize>();
+                size.map(|size| Size(size.as_u64()))
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Body {
+    /// The names of the places that the file is to come from.
+    fn sources(&self) -> Vec<&'static str> {
+        let given = [
+            ("filename", self.filename.is_some()),
+            ("file", self.file.is_some()),
+            ("sha256", self.sha256.is_some()),
+            ("wasm", self.wasm.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, is)| *is);
+        given.map(|(name, _)| name).collect()
+    }
+
+    /// What it is called if it is not said: as its file.
+    fn stem(&self) -> Option<String> {
+        let file = self.filename.as_ref().or(self.file.as_ref())?;
+        let last = file.rsplit('/').next()?;
+        let stem = last.split_once('.').map_or(last, |(stem, _)| stem);
+        (!stem.is_empty()).then(|| stem.to_owned())
+    }
+
+    /// As the fields of the protocol, but for name and uuid.
+    fn fields(&mut self, runtime: Option<Uuid>) -> Result<Map<String, Value>, ApiError> {
+        let mut fields = Map::new();
+        let mut set = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+        let filename = self.filename.clone().or_else(|| self.file.clone());
+        if let Some(filename) = filename {
+            set("filename", filename.into());
+        }
+        if let Some(wasm) = self.wasm.take() {
+            set("wasm", wasm.into());
+        }
+        if let Some(runtime) = runtime {
+            set("parent", json!({ "uuid": runtime }));
+        }
+        set("args", std::mem::take(&mut self.args).into());
+        let env: Vec<String> = match std::mem::take(&mut self.env) {
+            Variables::Map(map) => map
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            Variables::List(list) => {
+                if let Some(at) = list.iter().position(|each| !each.contains('=')) {
+                    return Err(ApiError::field(
+                        &format!("env[{at}]"),
+                        "it is not \"NAME=value\"",
+                    ));
+                }
+                list
+            }
+        };
+        set("env", env.into());
+        let channels = self.channels.iter().map(|channel| {
+            let mut params = json!({ "topic": channel.topic });
+            if let Some(qos) = channel.qos {
+                params["qos"] = qos.into();
+            }
+            let mode = channel.mode.as_str();
+            json!({ "path": channel.path, "type": "pubsub", "mode": mode, "params": params })
+        });
+        set("channels", channels.collect());
+        let mut resources = self.resources.take().unwrap_or_default();
+        if let Some(Size(memory)) = self.memory {
+            if resources.memory.is_some_and(|other| other != memory) {
+                let why = "it is not what \"resources.memory\" says";
+                return Err(ApiError::field("memory", why));
+            }
+            resources.memory = Some(memory);
+        }
+        let known = [
+            ("period", resources.period.map(Value::from)),
+            ("runtime", resources.runtime.map(Value::from)),
+            ("memory", resources.memory.map(Value::from)),
+            ("affinity", resources.affinity.map(Value::from)),
+            ("cpu_ms", resources.cpu_ms.map(Value::from)),
+        ];
+        let known: Map<_, _> = known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+            .collect();
+        if !known.is_empty() {
+            set("resources", known.into());
+        }
+        if let Some(restart) = self.restart {
+            set("restart", restart.as_str().into());
+        }
+        for (key, list) in [("apis", &mut self.apis), ("arch", &mut self.arch)] {
+            if !list.is_empty() {
+                set(key, std::mem::take(list).into());
+            }
+        }
+        if !self.labels.is_empty() {
+            set("labels", json!(self.labels));
+        }
+        if self.wait {
+            set("wait_state", true.into());
+        }
+        Ok(fields)
+    }
+}
+
+/// The bytes that the store has for a request.
+async fn stored(api: &Api, body: &Body) -> Result<Option<Bytes>, ApiError> {
+    let store = api.supervisor.store().clone();
+    let (file, sha256) = (body.file.clone(), body.sha256.clone());
+    let read = move || -> Result<Option<Vec<u8>>, ApiError> {
+        let found = if let Some(file) = file {
+            let (user, filename) = file.split_once('/').unwrap_or((&file, ""));
+            let name = FileName::new(user, filename);
+            let name = name.map_err(|e| ApiError::from(StoreError::from(e)).about("file"))?;
+            store.get(&name).map(|(_, bytes)| bytes)
+        } else if let Some(sha256) = sha256 {
+            let found = store.by_sha256(&sha256.to_ascii_lowercase());
+            return found
+                .map(Some)
+                .map_err(|e| ApiError::from(e).about("sha256"));
+        } else {
+            return Ok(None);
+        };
+        found.map(Some).map_err(|e| ApiError::from(e).about("file"))
+    };
+    if body.file.is_none() && body.sha256.is_none() {
+        return Ok(None);
+    }
+    let bytes = super::blocking(read).await??;
+    Ok(bytes.map(Bytes::from))
+}
+
+/// `POST /api/v1/modules`
+pub(super) async fn create(api: Arc<Api>, mut call: Call) -> Answer {
+    let large = api.supervisor.store().upload_limit();
+    let large = (large / 3 + 1).saturating_mul(4).saturating_add(SMALL);
+    let is_small = call.length().is_some_and(|length| length <= SMALL);
+    // Few at a time: such a body is in memory, more than once.
+    let _turn = if is_small {
+        None
+    } else {
+        Some(api.turn(&api.large).await?)
+    };
+    let (limit, time) = if is_small {
+        (SMALL, TIME)
+    } else {
+        (large, LONG)
+    };
+    let mut body: Body = call.json(limit, time).await?;
+    match body.sources().as_slice() {
+        [_] => {}
+        [] => {
+            let why = "is missing, and so are \"file\", \"sha256\" and \"wasm\"";
+            return Err(ApiError::field("filename", why));
+        }
+        [_, second, ..] => {
+            let why = "only one of \"filename\", \"file\", \"sha256\" and \"wasm\" can be given";
+            return Err(ApiError::field(second, why));
+        }
+    }
+    let replicas = body.replicas.unwrap_or(1);
+    if !(1..=REPLICAS).contains(&replicas) {
+        let why = format!("{replicas} is not between 1 and {REPLICAS}");
+        return Err(ApiError::field("replicas", why));
+    }
+    if replicas > 1 && body.uuid.is_some() {
+        return Err(ApiError::field(
+            "uuid",
+            "several modules cannot have the same",
+        ));
+    }
+    let runtime = match &body.runtime {
+        None => None,
+        Some(text) => {
+            let found = find::runtime(&api.supervisor, text);
+            Some(found.map_err(|error| error.about("runtime"))?.uuid)
+        }
+    };
+    let file = stored(&api, &body).await?;
+    let name = body.name.clone().or_else(|| body.stem());
+    let uuid = body.uuid;
+    let fields = body.fields(runtime)?;
+    let mut modules = Vec::new();
+    for number in 1..=replicas {
+        let mut fields = fields.clone();
+        if let Some(uuid) = uuid {
+            fields.insert("uuid".to_owned(), json!(uuid));
+        }
+        if let Some(name) = &name {
+            let name = match replicas {
+                1 => name.clone(),
+                _ => format!("{name}-{number}"),
+            };
+            fields.insert("name".to_owned(), name.into());
+        }
+        let mut module = NewModule::from_fields(fields)?;
+        if let Some(file) = &file {
+            module.set_file(file.clone());
+        }
+        modules.push(module);
+    }
+    start(&api, modules).await
+}
+
+/// Starts all of them, or none.
+async fn start(api: &Api, modules: Vec<NewModule>) -> Answer {
+    let supervisor = &api.supervisor;
+    let uuids: Vec<_> = modules.iter().map(NewModule::uuid).collect();
+    let waiting: Vec<_> = modules
+        .into_iter()
+        .map(|module| {
+            let (reply, answer) = reply();
+            supervisor.create(module, reply);
+            answer
+        })
+        .collect();
+    let mut started = Vec::new();
+    let mut refusals = Vec::new();
+    for (uuid, answer) in uuids.iter().zip(waiting) {
+        match answered(answer).await {
+            Ok(_) => started.push(*uuid),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    if let Some(first) = refusals.first().cloned() {
+        let deleting: Vec<_> = started
+            .iter()
+            .map(|uuid| {
+                let (reply, answer) = reply();
+                supervisor.delete(*uuid, reply);
+                answer
+            })
+            .collect();
+        for answer in deleting {
+            // The one that does not answer is asked again, by the supervisor.
+            let _ = answered(answer).await;
+        }
+        let mut error = first;
+        if uuids.len() > 1 {
+            error.message = format!(
+                "{} of {} modules were refused, and the others are deleted: {}",
+                refusals.len(),
+                uuids.len(),
+                error.message
+            );
+        }
+        return Err(error);
+    }
+    let modules = uuids.iter().filter_map(|uuid| supervisor.module(*uuid));
+    let modules: Vec<_> = modules.map(|m| json::module(supervisor, &m)).collect();
+    let body = Json(json!({ "modules": modules }));
+    Ok((StatusCode::CREATED, body).into_response())
+}
+
+/// Who is told, and what it says.
+pub(super) type Answered = oneshot::Receiver<Result<Map<String, Value>, Refusal>>;
+
+/// A reply that a task can wait for.
+pub(super) fn reply() -> (Reply, Answered) {
+    let (sender, receiver) = oneshot::channel();
+    let reply = move |outcome| {
+        // The client is gone, and was not answered.
+        let _ = sender.send(outcome);
+    };
+    (Box::new(reply), receiver)
+}
+
+pub(super) async fn answered(answer: Answered) -> Result<Map<String, Value>, ApiError> {
+    match answer.await {
+        Ok(outcome) => outcome.map_err(ApiError::from),
+        Err(_) => {
+            let why = "the supervisor has ended before it could answer";
+            Err(ApiError::new(ErrorKind::Stopping, why))
+        }
+    }
+}
