@@ -78,7 +78,8 @@ const AUDIENCE: &str = "arena";
 /// What a token says that counts here. Its times, `exp` and `nbf`, are checked by the library.
 #[derive(Debug, Deserialize)]
 struct Claims {
-    exp: u64,
+    /// Without one there is an error of the library, which has the words for it.
+    exp: Option<u64>,
     #[serde(default)]
     role: Words,
     #[serde(default)]
@@ -180,7 +181,7 @@ impl Keys {
             let why = format!("the token does not have the role \"{role}\"");
             return Err(ApiError::new(ErrorKind::Forbidden, why));
         }
-        let since = Duration::from_secs(claims.exp).saturating_add(LEEWAY);
+        let since = Duration::from_secs(claims.exp.unwrap_or_default()).saturating_add(LEEWAY);
         let until = SystemTime::UNIX_EPOCH.checked_add(since);
         until.ok_or_else(|| refused("the token's \"exp\" is no time"))
     }

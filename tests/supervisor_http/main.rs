@@ -1,0 +1,27 @@
+//! The HTTP API of `arena arts`, with real brokers, real runtimes and real modules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends where its fixture does"
+)]
+
+#[path = "../support/arena_broker.rs"]
+mod arena_broker;
+#[path = "../node/client.rs"]
+#[allow(dead_code, reason = "the tests of the node use the rest")]
+mod client;
+#[path = "../support/mosquitto.rs"]
+mod mosquitto;
+#[path = "../node/runtime.rs"]
+#[allow(dead_code, reason = "the tests of the node use the rest")]
+mod runtime;
+
+mod arts;
+mod bad_input;
+mod http;
+mod modules;
+mod schema;
+mod store;
+mod tokens;
