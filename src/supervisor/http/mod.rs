@@ -5,6 +5,7 @@
 //! comes before the handlers, which read the supervisor by its handle and wait for its replies.
 
 mod auth;
+mod body;
 mod call;
 mod create;
 mod error;
