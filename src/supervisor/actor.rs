@@ -121,7 +121,12 @@ impl Actor {
                 self.model(|model, now| model.link(now, online));
                 self.tell_figures();
             }
-            Input::Command(command) => self.on_command(command),
+            Input::Command(command, at) => {
+                if at.instant > self.now.instant {
+                    self.now = at;
+                }
+                self.on_command(command);
+            }
             Input::Stop => return false,
         }
         true

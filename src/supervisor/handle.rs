@@ -17,7 +17,7 @@ use crate::pubsub::{LinkCounters, LinkStatus};
 use super::events::{Event, Events};
 use super::inbox::{Input, Waiting};
 use super::live::Subscription;
-use super::model::{Model, Refusal, RefusalKind};
+use super::model::{Model, Now, Refusal, RefusalKind};
 use super::output::{Line, Output};
 use super::records::{Module, Runtime};
 use super::stats::{Counts, Stats};
@@ -193,8 +193,9 @@ impl Supervisor {
     }
 
     fn command(&self, command: Command) {
-        if let Err(failed) = self.shared.inputs.send(Input::Command(command))
-            && let Input::Command(command) = failed.into_inner()
+        let input = Input::Command(command, Now::of_clock());
+        if let Err(failed) = self.shared.inputs.send(input)
+            && let Input::Command(command, _) = failed.into_inner()
         {
             let why = "the supervisor has ended";
             command.reply()(Err(Refusal::new(RefusalKind::Stopping, why)));

@@ -17,8 +17,8 @@ pub(super) enum Input {
     /// A message about runtimes or modules.
     Message(Queued),
     Link(LinkEvent),
-    /// Of somebody in this process.
-    Command(Command),
+    /// Of somebody in this process, and when.
+    Command(Command, Now),
     Stop,
 }
 

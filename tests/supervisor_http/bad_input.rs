@@ -11,7 +11,7 @@ use crate::mosquitto::free_port;
 use crate::runtime::Runtime;
 use crate::schema::Description;
 
-/// All that could have changed.
+/// All that could have changed. A request that reached the scheduler would be among the events.
 fn everything(arts: &Arts) -> Value {
     let mut stats = arts.api.get("/api/v1/stats").granted(200);
     let modules: Vec<_> = arts.modules().iter().map(|m| m["uuid"].clone()).collect();
@@ -19,7 +19,6 @@ fn everything(arts: &Arts) -> Value {
         "modules": modules,
         "files": arts.api.get("/api/v1/files").granted(200),
         "events": arts.api.get("/api/v1/events").text(),
-        "creates": stats["counts"]["creates"].take(),
         "store": stats["store"].take(),
     })
 }

@@ -1,5 +1,7 @@
 //! Modules from their create to their end, as a client sees them.
 
+use std::time::SystemTime;
+
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -39,8 +41,10 @@ fn from_the_upload_to_the_end() {
     let hello = std::fs::read(runtime.apps().join("hello.wasm")).unwrap();
     let file = api.put("/store/users/me/hello.wasm", &hello).granted(201);
     std::fs::remove_file(runtime.apps().join("hello.wasm")).unwrap();
+    let before = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let module = create(api, &json!({"file": "me/hello.wasm", "runtime": name})).remove(0);
     assert_eq!(module["name"], "hello");
+    assert!(module["created"].as_str().unwrap() >= before.as_str());
     assert_eq!(module["runtime"]["uuid"], runtime.uuid());
     let mut logs = api.follow("/api/v1/modules/hello/logs?follow=true", &[]);
     let (kind, _, line) = logs.event().unwrap();
