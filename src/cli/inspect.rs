@@ -5,24 +5,28 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::wamr::{
     AotHeader, Imports, ModuleInfo, ModuleKind, PAGE_SIZE, needed_features, provides,
 };
 
+use super::client::{self, ServerArgs};
 use super::engine::{self, Context};
 use super::status::{Failure, Status, print, printable};
 
-/// Show what a module is made of, without running it.
+/// Show what a module is made of, or what a realm knows of a module or a runtime.
 ///
-/// Imports are marked with whether `arena run` has them. Of an .aot file only
+/// A file is looked at without running it. What is no file is the name, or the beginning of the
+/// uuid, of a module or a runtime: the supervisor is asked. Of files, imports are marked with whether `arena run` has them. Of an .aot file only
 /// the header is read, unless it is trusted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     arena inspect hello.wasm\n  \
-    arena inspect --json hello.wasm | jq .imports")]
+    arena inspect --json hello.wasm | jq .imports\n  \
+    arena inspect demo/clock")]
 pub(super) struct Args {
-    /// The module: .wasm, .wat (text) or .aot (compiled)
+    /// The file: .wasm, .wat (text) or .aot (compiled); or a module or runtime of the realm
     file: PathBuf,
 
     /// Print JSON, for scripts
@@ -32,6 +36,9 @@ pub(super) struct Args {
     /// Load an .aot file, which is native code, to list what it imports
     #[arg(long)]
     trust_aot: bool,
+
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 /// What is printed; the names of the fields are those of the JSON.
@@ -91,6 +98,14 @@ struct Custom {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if let Some(known) = known_to_the_realm(args)? {
+        print(&if args.json {
+            format!("{known:#}\n")
+        } else {
+            client::inspect::to_text(&known)
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let bytes = engine::read(&args.file)?;
     let report = report(args, &bytes)?;
     if args.json {
@@ -101,6 +116,28 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         print(&report.to_text())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the supervisor says of a name that is none of a file. `None` when it is a file's, or is to
+/// be told as one: where there is no supervisor there is nothing else.
+fn known_to_the_realm(args: &Args) -> Result<Option<Value>, Failure> {
+    let ending = args.file.extension().and_then(|ending| ending.to_str());
+    let absent = matches!(args.file.try_exists(), Ok(false));
+    let Some(name) = args.file.to_str().filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    if !absent || matches!(ending, Some("wasm" | "wat" | "aot")) {
+        return Ok(None);
+    }
+    match client::inspect::ask(&args.server.client()?, name) {
+        Ok(known) => Ok(Some(known)),
+        Err(error) if error.is_unreachable() => Ok(None),
+        Err(error) if error.is_unknown() => Err(Failure::new(
+            Status::NotFound,
+            format!("there is no file, module or runtime {}", printable(name)),
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn cannot_load(file: &Path, why: &dyn std::fmt::Display) -> Failure {

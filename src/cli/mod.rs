@@ -3,6 +3,8 @@
 mod arts;
 mod broker;
 mod channels;
+mod client;
+mod completions;
 mod config;
 mod connection;
 mod engine;
@@ -61,8 +63,22 @@ enum Command {
     Up(up::Args),
     /// Run a WebAssembly module
     Run(run::Args),
-    /// Show what a module is made of, without running it
+    /// Show what a module is made of, or what a realm knows of a module or a runtime
     Inspect(inspect::Args),
+    /// Start a module in a realm
+    Deploy(client::deploy::Args),
+    /// List the modules of a realm
+    Ps(client::ps::Args),
+    /// List the runtimes of a realm
+    Runtimes(client::runtimes::Args),
+    /// Show what modules have written
+    Logs(client::logs::Args),
+    /// Stop modules
+    Stop(client::stop::Args),
+    /// Show what has happened in a realm
+    Events(client::events::Args),
+    /// Watch runtimes and modules: CPU, memory, messages
+    Top(client::top::Args),
     /// Join a realm as a runtime: run the modules that ARTS sends here
     Runtime(runtime::Args),
     /// Be an MQTT broker, for a realm that has none
@@ -75,6 +91,10 @@ enum Command {
     Pub(publish::Args),
     /// Print the messages of topics
     Sub(subscribe::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+    /// Write the manual's pages
+    Man(completions::ManArgs),
 }
 
 /// Parses the command line, runs the subcommand, and says on stderr what went
@@ -95,6 +115,15 @@ pub fn main() -> ExitCode {
         Command::Config(args) => config::run(&args),
         Command::Pub(args) => publish::run(args),
         Command::Sub(args) => subscribe::run(args),
+        Command::Deploy(args) => client::deploy::run(&args),
+        Command::Ps(args) => client::ps::run(&args),
+        Command::Runtimes(args) => client::runtimes::run(&args),
+        Command::Logs(args) => client::logs::run(&args),
+        Command::Stop(args) => client::stop::run(&args),
+        Command::Events(args) => client::events::run(&args),
+        Command::Top(args) => client::top::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => completions::man(&args),
     };
     result.unwrap_or_else(|failure: Failure| failure.report())
 }

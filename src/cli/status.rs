@@ -14,6 +14,10 @@ pub(super) enum Status {
     Usage = 2,
     /// A service cannot be started with these settings here.
     CannotStart = 3,
+    /// The supervisor refuses.
+    Refused = 4,
+    /// The supervisor does not answer, or something else does.
+    NoAnswer = 5,
     /// `--timeout` ran out, as `timeout(1)` says it.
     TimedOut = 124,
     /// The file cannot be loaded.

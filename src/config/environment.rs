@@ -9,7 +9,7 @@ use super::surroundings::Surroundings;
 use super::tree::{SECTIONS, SETTINGS};
 
 /// Variables that are no settings.
-const OTHERS: [&str; 1] = ["ARENA_CONFIG"];
+const OTHERS: [&str; 3] = ["ARENA_CONFIG", "ARENA_SERVER", "ARENA_TOKEN"];
 
 /// Puts the values of variables over what is there. An empty one counts as not set.
 pub(super) fn apply(around: &Surroundings, merge: &mut Merge) {

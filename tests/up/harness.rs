@@ -29,6 +29,18 @@ pub struct Outcome {
     pub stderr: String,
 }
 
+impl Outcome {
+    pub fn of(mut command: Command) -> Outcome {
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Outcome {
+            status: output.status,
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
 impl Home {
     pub fn new() -> Home {
         Home {
@@ -55,18 +67,16 @@ impl Home {
     }
 
     pub fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Outcome {
-        let output = self.arena(args).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Outcome {
-            status: output.status,
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+        Outcome::of(self.arena(args))
     }
 
     /// `arena up --json` on free ports, with its data in `data`.
     pub fn up(&self, args: &[&str]) -> Realm {
-        let ports = ["--mqtt=127.0.0.1:0", "--ws=127.0.0.1:0"];
+        let ports = [
+            "--mqtt=127.0.0.1:0",
+            "--ws=127.0.0.1:0",
+            "--http=127.0.0.1:0",
+        ];
         let all = ["--data=data"].iter().chain(&ports).chain(args);
         self.up_with(all)
     }

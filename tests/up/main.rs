@@ -7,6 +7,7 @@
     reason = "a test ends where its fixture does"
 )]
 
+mod client;
 mod demo;
 mod ends;
 mod harness;

@@ -15,6 +15,8 @@ fn everything_is_where_it_is_said_to_be() {
     assert_eq!(realm.ready["realm"], "lab");
     assert_eq!(realm.ready["runtime"]["name"], "kitchen");
     assert_eq!(realm.ready["data"], home.path("data").to_str().unwrap());
+    let http = realm.address("http");
+    assert!(http.starts_with("http://127.0.0.1:"), "{http}");
     for of in ["mqtt", "ws"] {
         let url = realm.address(of);
         assert!(url.starts_with(&format!("{of}://127.0.0.1:")), "{url}");
@@ -23,7 +25,7 @@ fn everything_is_where_it_is_said_to_be() {
         let said = home.run(["pub", &broker, "lab/test", "hello"]);
         assert!(said.status.success(), "{said:?}");
     }
-    let ports = ["mqtt", "ws"].map(|of| port(realm.address(of)).to_owned());
+    let ports = ["mqtt", "ws", "http"].map(|of| port(realm.address(of)).to_owned());
     realm.stop();
     for port in ports {
         TcpListener::bind(port).unwrap();
@@ -53,7 +55,7 @@ fn without_a_word_it_is_in_the_home_on_ports_that_are_free() {
     let nothing: [&str; 0] = [];
     // One of them at the most has the usual ports.
     let realms = [home.up_with(nothing), other.up_with(nothing)];
-    for of in ["mqtt", "ws"] {
+    for of in ["mqtt", "ws", "http"] {
         assert_ne!(realms[0].address(of), realms[1].address(of));
     }
     let data = home.path(".local/share/arena");
@@ -72,7 +74,13 @@ fn without_a_word_it_is_in_the_home_on_ports_that_are_free() {
 fn people_are_told_what_to_try() {
     let home = Home::new();
     let mut child = home
-        .arena(["up", "--data=d", "--mqtt=127.0.0.1:0", "--ws=127.0.0.1:0"])
+        .arena([
+            "up",
+            "--data=d",
+            "--mqtt=127.0.0.1:0",
+            "--ws=127.0.0.1:0",
+            "--http=127.0.0.1:0",
+        ])
         .spawn()
         .unwrap();
     let lines = crate::harness::lines(child.stdout.take().unwrap());
@@ -87,7 +95,7 @@ fn people_are_told_what_to_try() {
         "The realm is up",
         "mqtt://127.0.0.1:",
         "ws://127.0.0.1:",
-        "  arena ",
+        "  arena deploy --server http",
     ] {
         assert!(said.contains(part), "{said}");
     }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, never, select};
 use tracing::{info, warn};
 
 use crate::config::{Effective, LogLevel};
@@ -46,7 +46,7 @@ pub(super) struct Args {
     data: Option<PathBuf>,
 
     /// Start a runtime only, that joins the realm of this broker
-    #[arg(long, value_name = "URL", conflicts_with_all = ["demo", "mqtt", "ws"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["demo", "mqtt", "ws", "http"])]
     join: Option<String>,
 
     /// Start three modules, too, that talk to each other
@@ -60,6 +60,10 @@ pub(super) struct Args {
     /// Where the broker takes MQTT over WebSocket [default: 127.0.0.1:9001, or a free port]
     #[arg(long, value_name = "ADDRESS")]
     ws: Option<String>,
+
+    /// Where the supervisor serves HTTP [default: 127.0.0.1:8000, or a free port]
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
 
     /// When all is ready, print where everything is as one line of JSON
     #[arg(long)]
@@ -145,8 +149,7 @@ fn live(
     } else {
         ready.to_text(args.demo)
     })?;
-    until_told(signals, realm.node());
-    Ok(())
+    until_told(signals, realm.node(), &realm.supervisor().ended())
 }
 
 fn join(args: &Args, effective: Effective, signals: &Receiver<i32>) -> Result<ExitCode, Failure> {
@@ -180,7 +183,7 @@ fn join(args: &Args, effective: Effective, signals: &Receiver<i32>) -> Result<Ex
             print("Registered. Ctrl-C ends it.\n")
         };
         said?;
-        until_told(signals, &node);
+        until_told(signals, &node, &never())?;
     }
     end_at_once_from_now_on(signals.clone());
     node.stop();
@@ -203,12 +206,21 @@ fn wait(signals: &Receiver<i32>, is: impl Fn() -> bool) -> Result<bool, Failure>
     Ok(true)
 }
 
-/// Waits for a signal, or for the end of the runtime where that is all there is.
-fn until_told(signals: &Receiver<i32>, node: &RunningNode) {
+/// Waits for a signal, or for the end of a part, without which the others are of no use.
+fn until_told(
+    signals: &Receiver<i32>,
+    node: &RunningNode,
+    supervisor: &Receiver<()>,
+) -> Result<(), Failure> {
     select! {
         recv(signals) -> _ => info!("told to end"),
         recv(node.ended()) -> _ => warn!("the runtime was told to end, and so all ends"),
+        recv(supervisor) -> _ => {
+            let why = "the supervisor has ended by a fault; start it again";
+            return Err(Failure::new(Status::NoAnswer, why));
+        }
     }
+    Ok(())
 }
 
 /// The first signal has come, or is not needed any more.

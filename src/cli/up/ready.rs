@@ -1,6 +1,7 @@
 //! What is said when all is ready.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::realm::{Realm, reachable};
 /// Where everything is.
 pub(super) struct Ready {
     broker: Addresses,
+    http: SocketAddr,
     realm: String,
     runtime: Uuid,
     name: String,
@@ -28,6 +30,7 @@ impl Ready {
     pub(super) fn new(realm: &Realm, data: PathBuf, took: Duration) -> Ready {
         Ready {
             broker: realm.addresses(),
+            http: realm.http(),
             realm: realm.node().realm.clone(),
             runtime: realm.node().uuid,
             name: realm.node().name.clone(),
@@ -39,6 +42,7 @@ impl Ready {
     pub(super) fn to_json(&self) -> String {
         let url = |scheme, address| Some(format!("{scheme}://{}", reachable(address?)));
         let line = json!({
+            "http": self.server(),
             "mqtt": url("mqtt", self.broker.tcp),
             "mqtts": url("mqtts", self.broker.tls),
             "ws": url("ws", self.broker.ws),
@@ -57,6 +61,7 @@ impl Ready {
         let runtime = format!("{}  {}", printable(&self.name), self.runtime);
         let data = printable(&self.data.display().to_string());
         for (what, is) in [
+            ("HTTP", &self.server()),
             ("MQTT", &brokers),
             ("realm", &self.realm),
             ("runtime", &runtime),
@@ -73,28 +78,39 @@ impl Ready {
         text
     }
 
-    fn next(&self, with_demo: bool) -> Vec<(String, &'static str)> {
-        let broker = self.broker.tcp.map(reachable);
-        // The commands find the usual address by themselves.
-        let option = match broker {
-            Some(address) if address.port() == 1883 => String::new(),
-            Some(address) => format!(" --broker mqtt://{address}"),
-            None => String::new(),
+    fn server(&self) -> String {
+        format!("http://{}", reachable(self.http))
+    }
+
+    fn next(&self, with_demo: bool) -> [(String, &'static str); 3] {
+        // Commands find the usual addresses by themselves.
+        let server = if self.http.port() == 8000 {
+            String::new()
+        } else {
+            format!(" --server {}", self.server())
+        };
+        let broker = match self.broker.tcp.map(reachable) {
+            Some(address) if address.port() != 1883 => format!(" --broker mqtt://{address}"),
+            _ => String::new(),
         };
         let realm = &self.realm;
-        let first = if with_demo {
+        if with_demo {
             let topics = demo::topics(realm);
-            (
-                format!("arena sub -v{option} '{topics}'"),
-                "the modules talk",
-            )
+            [
+                (format!("arena ps{server}"), "the modules that run"),
+                (
+                    format!("arena logs -f{server} demo/counter"),
+                    "what one writes",
+                ),
+                (format!("arena sub -v{broker} '{topics}'"), "how they talk"),
+            ]
         } else {
-            (
-                format!("arena sub -v{option} '{realm}/#'"),
-                "all that is said",
-            )
-        };
-        vec![first]
+            [
+                (format!("arena deploy{server} FILE.wasm"), "start a module"),
+                (format!("arena ps{server}"), "the modules that run"),
+                (format!("arena events -f{server}"), "what happens"),
+            ]
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::cli::status::{Failure, Status};
 use crate::config::{Effective, Origin, Settings};
 use crate::runtime;
 use crate::supervisor::{
-    JournalError, RuntimeState, Supervisor, SupervisorConfig, SupervisorError,
+    HttpConfig, HttpError, HttpServer, JournalError, RuntimeState, Supervisor, SupervisorConfig,
+    SupervisorError,
 };
 
 use super::node::RunningNode;
@@ -25,6 +26,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A realm that runs. The fields are in the order in which they are to be stopped.
 pub(super) struct Realm {
     node: RunningNode,
+    http: HttpServer,
     supervisor: Supervisor,
     broker: Broker,
     /// From when on the runtime is to be heard of: the registry remembers others.
@@ -40,12 +42,24 @@ impl Realm {
     /// be.
     pub(super) fn start(effective: Effective) -> Result<Realm, Failure> {
         let broker = start_broker(&effective)?;
+        let default_http = is_default(&effective, "supervisor.listen");
         let mut settings = effective.settings;
         let url = own_url(broker.addresses()).ok_or_else(|| {
             cannot_start("the broker has to listen for MQTT over TCP or WebSocket: --mqtt ADDRESS")
         })?;
         reach(&mut settings, &url)?;
+        // Before anything is begun that would have to be ended.
+        let http =
+            HttpConfig::new(&settings).map_err(|e| Failure::new(Status::Usage, e.to_string()))?;
         let supervisor = start_supervisor(&settings)?;
+        let http = start_http(http, &supervisor, settings.supervisor.listen, default_http);
+        let http = http.inspect_err(|_| {
+            supervisor.stop(END);
+        })?;
+        // So that modules can be asked for by the names of their files there.
+        if settings.store.url.is_none() {
+            settings.store.url = format!("http://{}/store", http.local_addr()).parse().ok();
+        }
         // A registration that nobody hears is made again, but later.
         let deadline = Instant::now() + CONNECT;
         while !supervisor.stats().link.connected && Instant::now() < deadline {
@@ -55,6 +69,7 @@ impl Realm {
         match RunningNode::start(settings) {
             Ok(node) => Ok(Realm {
                 node,
+                http,
                 supervisor,
                 broker,
                 since,
@@ -78,6 +93,11 @@ impl Realm {
         self.broker.addresses()
     }
 
+    /// Where the HTTP API is.
+    pub(super) fn http(&self) -> SocketAddr {
+        self.http.local_addr()
+    }
+
     /// Whether the supervisor knows the runtime, and the runtime that.
     pub(super) fn is_ready(&self) -> bool {
         let runtime = self.supervisor.runtime(self.node.uuid);
@@ -90,6 +110,7 @@ impl Realm {
     /// writes that down, and then nobody is left at the broker.
     pub(super) fn stop(self) {
         self.node.stop();
+        drop(self.http);
         if !self.supervisor.stop(END) {
             warn!("the supervisor does not end in order");
         }
@@ -99,10 +120,13 @@ impl Realm {
     }
 }
 
+fn is_default(effective: &Effective, key: &str) -> bool {
+    effective.origin(key) == Some(&Origin::Default)
+}
+
 /// Starts the broker: on the ports of the settings, or on any that are free where they are only
 /// the usual ones and taken.
 fn start_broker(effective: &Effective) -> Result<Broker, Failure> {
-    let is_default = |key| effective.origin(key) == Some(&Origin::Default);
     let mut config = BrokerConfig::from(&effective.settings.mqtt_server);
     loop {
         let (address, error) = match Broker::start(config.clone()) {
@@ -112,14 +136,33 @@ fn start_broker(effective: &Effective) -> Result<Broker, Failure> {
         };
         let in_use = error.kind() == io::ErrorKind::AddrInUse && address.port() != 0;
         let free = Some(SocketAddr::new(address.ip(), 0));
-        if in_use && config.listen == Some(address) && is_default("mqtt_server.listen") {
+        if in_use && config.listen == Some(address) && is_default(effective, "mqtt_server.listen") {
             config.listen = free;
-        } else if in_use && config.ws == Some(address) && is_default("mqtt_server.ws") {
+        } else if in_use && config.ws == Some(address) && is_default(effective, "mqtt_server.ws") {
             config.ws = free;
         } else {
             return Err(cannot_start(BrokerError::Bind { address, error }));
         }
     }
+}
+
+/// Starts the API, in the same way.
+fn start_http(
+    config: HttpConfig,
+    supervisor: &Supervisor,
+    listen: SocketAddr,
+    is_default: bool,
+) -> Result<HttpServer, Failure> {
+    let first = HttpServer::start(config.clone(), supervisor.clone());
+    let taken = matches!(&first, Err(HttpError::Bind { error, .. })
+        if error.kind() == io::ErrorKind::AddrInUse);
+    if taken && is_default {
+        let free = config.with_address(SocketAddr::new(listen.ip(), 0));
+        return free
+            .and_then(|config| HttpServer::start(config, supervisor.clone()))
+            .map_err(cannot_start);
+    }
+    first.map_err(cannot_start)
 }
 
 /// How the other parts reach the broker.

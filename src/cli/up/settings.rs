@@ -52,6 +52,7 @@ pub(super) fn load(args: &Args, data: &Path) -> Result<Effective, Failure> {
         ("--join", "broker.url", &args.join),
         ("--mqtt", "mqtt_server.listen", &args.mqtt),
         ("--ws", "mqtt_server.ws", &args.ws),
+        ("--http", "supervisor.listen", &args.http),
     ] {
         if let Some(value) = value {
             base.add(flag, key, value);
