@@ -70,7 +70,9 @@ fn every_route(arts: &Arts) {
         );
     }
     for path in [
-        "/",
+        "/dashboard",
+        "/dashboard/",
+        "/dashboard/../app.js",
         "/api",
         "/api/v1/",
         "/api/v1/modules/",

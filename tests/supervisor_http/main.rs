@@ -1,4 +1,4 @@
-//! The HTTP API of `arena arts`, with real brokers, real runtimes and real modules.
+//! The HTTP API of `arena arts` and its dashboard, with real brokers, real runtimes and real modules.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,6 +20,8 @@ mod runtime;
 
 mod arts;
 mod bad_input;
+mod browser;
+mod dashboard;
 mod http;
 mod modules;
 mod schema;

@@ -13,7 +13,8 @@ use crate::http::Api;
 use crate::mosquitto::Broker;
 use crate::runtime::Runtime;
 
-const SECRET: &[u8] = b"a secret of more than 32 bytes, for tests";
+/// The secret of the tokens.
+pub const SECRET: &[u8] = b"a secret of more than 32 bytes, for tests";
 
 fn signed(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -33,6 +34,11 @@ fn hs256(secret: &[u8], claims: &Value) -> String {
 fn in_seconds(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap() + seconds
+}
+
+/// A token of somebody who may read.
+pub fn reader() -> String {
+    hs256(SECRET, &json!({"role": "read", "exp": in_seconds(600)}))
 }
 
 #[test]

@@ -58,10 +58,11 @@ impl Ready {
     pub(super) fn to_text(&self, with_demo: bool) -> String {
         let mut text = format!("The realm is up, after {} ms.\n", self.took.as_millis());
         let brokers = self.broker.urls().join("  ");
+        let http = format!("{}  (dashboard and API)", self.server());
         let runtime = format!("{}  {}", printable(&self.name), self.runtime);
         let data = printable(&self.data.display().to_string());
         for (what, is) in [
-            ("HTTP", &self.server()),
+            ("HTTP", &http),
             ("MQTT", &brokers),
             ("realm", &self.realm),
             ("runtime", &runtime),

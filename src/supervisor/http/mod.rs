@@ -3,6 +3,7 @@
 //! All routes are in one table (`routes.rs`), of which the router and the description at
 //! `/openapi.json` (`openapi.rs`) are made. What every request has to pass (`guard.rs`, `auth.rs`)
 //! comes before the handlers, which read the supervisor by its handle and wait for its replies.
+//! The dashboard (`page/`) is plain files that are served as they are.
 
 mod auth;
 mod body;
@@ -17,6 +18,7 @@ mod health;
 mod json;
 mod openapi;
 mod original;
+mod page;
 mod records;
 mod routes;
 mod schemas;

@@ -138,6 +138,10 @@ fn described(content: Content) -> Value {
         }),
         Content::Wasm => json!({ "application/wasm": {} }),
         Content::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        Content::Page(kind) => {
+            let kind = kind.split(';').next().unwrap_or(kind);
+            json!({ kind: { "schema": { "type": "string" } } })
+        }
     }
 }
 

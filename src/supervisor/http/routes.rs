@@ -18,7 +18,7 @@ use crate::supervisor::Supervisor;
 use super::auth::{Access, Keys};
 use super::call::{Answer, Call};
 use super::error::{ApiError, ErrorKind};
-use super::{create, files, follow, guard, health, openapi, original, records};
+use super::{create, files, follow, guard, health, openapi, original, page, records};
 
 /// What all requests have in common.
 pub(super) struct Api {
@@ -114,6 +114,8 @@ pub(super) enum Content {
     Wasm,
     /// Text.
     Text,
+    /// A file of the dashboard, of this type.
+    Page(&'static str),
 }
 
 /// A parameter, and what it is for.
@@ -148,7 +150,7 @@ macro_rules! routes {
         query [$($query:expr),*], body $body:expr,
         answers [$($answer:expr),*], errors [$($Error:ident),*] => $handler:path;
     )+) => {
-        /// All routes. A path that ends in `/` is there without it as well.
+        /// All routes. A path that ends in `/` is there without it as well, if it has more than that.
         pub(super) static ROUTES: &[Route] = &[$(Route {
             verb: Verb::$Verb,
             path: $path,
@@ -169,7 +171,7 @@ const fn parameter(name: &'static str, kind: &'static str, about: &'static str) 
 
 const FOLLOW: Parameter = parameter("follow", "boolean", "Go on with what comes.");
 
-use Content::{Json, List, Nothing, Stream, Text, Wasm};
+use Content::{Json, List, Nothing, Page, Stream, Text, Wasm};
 
 routes! {
     Get "/api/v1/runtimes", Read, "All runtimes, by name.",
@@ -238,6 +240,18 @@ routes! {
         query [], body Nothing, answers [(200, Text)], errors [] => health::metrics;
     Get "/openapi.json", Open, "This description.",
         query [], body Nothing, answers [(200, Json("Any"))], errors [] => openapi::describe;
+    Get "/", Open, "The dashboard: a page that uses this API.",
+        query [], body Nothing, answers [(200, Page(page::HTML))], errors [] => page::index;
+    Get "/dashboard/style.css", Open, "How the dashboard looks.",
+        query [], body Nothing, answers [(200, Page(page::STYLE))], errors [] => page::style;
+    Get "/dashboard/app.js", Open, "What the dashboard does.",
+        query [], body Nothing, answers [(200, Page(page::SCRIPT))], errors [] => page::app;
+    Get "/dashboard/api.js", Open, "How the dashboard asks.",
+        query [], body Nothing, answers [(200, Page(page::SCRIPT))], errors [] => page::api;
+    Get "/dashboard/parts.js", Open, "What the dashboard is made of.",
+        query [], body Nothing, answers [(200, Page(page::SCRIPT))], errors [] => page::parts;
+    Get "/dashboard/icon.svg", Open, "The icon of the dashboard.",
+        query [], body Nothing, answers [(200, Page(page::ICON))], errors [] => page::icon;
 }
 
 /// The router of all routes.
@@ -251,7 +265,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
             answer.unwrap_or_else(ApiError::into_response)
         };
         let method = on(route.verb.filter(), handler);
-        if let Some(bare) = route.path.strip_suffix('/') {
+        let bare = route.path.strip_suffix('/');
+        if let Some(bare) = bare.filter(|bare| !bare.is_empty()) {
             router = router.route(bare, method.clone());
         }
         router = router.route(route.path, method);
@@ -319,21 +334,19 @@ async fn another_method(method: Method) -> ApiError {
     ApiError::new(ErrorKind::Method, why)
 }
 
-/// Of every answer: it is of this moment if it does not say otherwise, and nothing that a browser
-/// is to guess the type of, to run or to show in a page of another site.
+/// Of every answer: it is of this moment, and nothing that a browser is to run, if it does not say
+/// otherwise; and nothing that one is to guess the type of or to show in a page of another site.
 async fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
             "default-src 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+        ));
+    let name = header::X_CONTENT_TYPE_OPTIONS;
+    headers.insert(name, HeaderValue::from_static("nosniff"));
     response
 }
