@@ -173,6 +173,12 @@ impl Outbox {
         Some(entry)
     }
 
+    /// Whether there is more to be taken, now or later.
+    pub(super) fn has_waiting(&self) -> bool {
+        let state = self.state();
+        !state.lanes.is_empty() || !state.changes.is_empty()
+    }
+
     /// When there is more to be taken, though there was nothing.
     pub(super) fn paused_until(&self) -> Option<Instant> {
         self.state().lanes.paused_until()

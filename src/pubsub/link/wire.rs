@@ -432,8 +432,9 @@ impl Wire {
             }
         }
         self.rest(outbox);
-        // What waits for an acknowledgement goes when the link's thread has read it.
-        self.output.is_empty()
+        // What is left waits for an acknowledgement or the end of a pause, which the link's thread
+        // looks after.
+        self.output.is_empty() && !outbox.has_waiting()
     }
 
     /// Ends what is written, so that the broker sees an end.
