@@ -13,7 +13,7 @@ use crate::protocol::{Incoming, ObjectId, RegisterAnswer, parse};
 use crate::pubsub::{
     Filter, Lane, Link, LinkEvent, Message, PublishError, Qos, Subscription, Topic,
 };
-use crate::wamr::release_free_memory;
+use crate::wamr::{release_free_memory, release_unused_code};
 
 use super::event::{Event, Inbox, Queued};
 use super::exit::printable;
@@ -42,6 +42,8 @@ pub struct Node {
     pub(super) keepalives: Option<Keepalives>,
     /// When to give free memory back to the system.
     pub(super) tidy: Option<Instant>,
+    /// It was not tidied up since the start.
+    pub(super) is_new: bool,
     pub(super) stopping: bool,
     pub(super) helpers: Helpers,
 }
@@ -61,8 +63,8 @@ pub(super) struct Keepalives {
     next: Instant,
 }
 
-/// How long after something large has ended its memory is given back. What ends until then is
-/// given back with it.
+/// How long after something large has ended, and after the start, its memory is given back. What
+/// ends until then is given back with it.
 const TIDY: Duration = Duration::from_secs(1);
 
 /// Messages of that size leave memory that is worth giving back.
@@ -75,6 +77,7 @@ impl Node {
     /// Runs until it is told to end. Modules have ended and the runtime is deleted from ARTS
     /// when this returns.
     pub fn run(mut self) {
+        self.tidy_later();
         while !(self.stopping && self.table.is_empty()) {
             let event = match self.deadline() {
                 Some(deadline) => self.events.recv_deadline(deadline),
@@ -149,6 +152,9 @@ impl Node {
         if self.tidy.is_some_and(|at| at <= now) {
             self.tidy = None;
             release_free_memory();
+            if std::mem::take(&mut self.is_new) {
+                release_unused_code();
+            }
         }
         let actions = self.registration.tick(now);
         self.act(actions);

@@ -202,6 +202,7 @@ impl Node {
             registry: None,
             keepalives: None,
             tidy: None,
+            is_new: true,
             stopping: false,
             helpers: Helpers {
                 _identity: identity,

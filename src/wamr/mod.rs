@@ -64,7 +64,7 @@ mod work;
 pub use aot::{AotHeader, AotTrust};
 pub use engine::{Engine, EngineError, ThreadEnv};
 pub use features::{CLASSIC_INTERPRETER, enabled as enabled_features, needed as needed_features};
-pub use free_memory::release_free_memory;
+pub use free_memory::{release_free_memory, release_unused_code};
 pub use func::{TypedFunc, WasmTuple};
 pub use host::{Caller, HostError, HostResult, Imports, IntoHostFunc};
 pub use info::{
