@@ -22,7 +22,8 @@ export class Problem extends Error {
 
 export async function ask(method, path, options = {}) {
   const headers = { ...options.headers };
-  if (token) headers.Authorization = `Bearer ${token}`;
+  const used = token;
+  if (used) headers.Authorization = `Bearer ${used}`;
   let answer;
   try {
     answer = await fetch(path, { ...options, method, headers, cache: "no-store" });
@@ -37,7 +38,8 @@ export async function ask(method, path, options = {}) {
   } catch {
     // No JSON: the status has to do.
   }
-  if (answer.status === 401) askForToken();
+  // An answer to what was asked before the token was given says nothing of it.
+  if (answer.status === 401 && used === token) askForToken();
   throw new Problem(answer.status, message);
 }
 
