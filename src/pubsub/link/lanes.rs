@@ -127,7 +127,6 @@ impl Lanes {
 
     /// Takes the next message of all others. Its bytes count until [`Lanes::done`].
     pub(super) fn pop(&mut self, now: Instant) -> Option<Entry> {
-        self.end_pauses(now);
         loop {
             let lane = *self.turns.front()?;
             let alone = self.turns.len() == 1;
@@ -177,7 +176,8 @@ impl Lanes {
         }
     }
 
-    fn end_pauses(&mut self, now: Instant) {
+    /// Gives the lanes whose pauses are over their turns again.
+    pub(super) fn end_pauses(&mut self, now: Instant) {
         while let Some((until, lane)) = self.paused.front()
             && *until <= now
         {
@@ -250,9 +250,11 @@ mod tests {
     /// The next one, also of a lane that pauses.
     fn pop(lanes: &mut Lanes) -> Option<Entry> {
         let now = Instant::now();
-        lanes
-            .pop(now)
-            .or_else(|| lanes.pop(lanes.paused_until().unwrap_or(now)))
+        lanes.pop(now).or_else(|| {
+            let until = lanes.paused_until()?;
+            lanes.end_pauses(until);
+            lanes.pop(until)
+        })
     }
 
     fn fill(lanes: &mut Lanes, lane: u64, limit: usize) -> usize {
@@ -355,6 +357,7 @@ mod tests {
         let mut lanes = Lanes::default();
         let mut now = Instant::now();
         let take = |lanes: &mut Lanes, now| {
+            lanes.end_pauses(now);
             let taken: Vec<_> = std::iter::from_fn(|| lanes.pop(now)).collect();
             taken.iter().for_each(|entry| lanes.done(entry));
             taken.len()

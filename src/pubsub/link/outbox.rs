@@ -179,6 +179,12 @@ impl Outbox {
         !state.lanes.is_empty() || !state.changes.is_empty()
     }
 
+    /// Lets lanes go on whose pauses are over, also while nothing can be taken: else whoever waits
+    /// for the end of a pause would not come to rest.
+    pub(super) fn end_pauses(&self) {
+        self.state().lanes.end_pauses(Instant::now());
+    }
+
     /// When there is more to be taken, though there was nothing.
     pub(super) fn paused_until(&self) -> Option<Instant> {
         self.state().lanes.paused_until()

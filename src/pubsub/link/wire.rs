@@ -284,6 +284,7 @@ impl Wire {
     }
 
     fn take(&mut self, outbox: &Outbox) -> Result<(), Failure> {
+        outbox.end_pauses();
         let mut changes = Vec::new();
         while self.output.len() < WRITE && self.unconfirmed.len() < MAX_UNCONFIRMED {
             outbox.take_changes(&mut changes);
