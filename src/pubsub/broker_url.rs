@@ -316,9 +316,13 @@ mod tests {
             let _ = parse(&text);
         }
 
+        // Labels that begin with a letter: `0xa` would be read as a number, `xn--` as Punycode.
         #[test]
         fn what_is_shown_can_be_read_again(
-            scheme in "mqtts?|wss?", host in "[a-z][a-z0-9.-]{0,20}[a-z]", port in 1u16.., path in "(/[a-z0-9]{1,5}){0,2}"
+            scheme in "mqtts?|wss?",
+            host in "[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?([.][a-z][a-z0-9]{0,6}){0,2}",
+            port in 1u16..,
+            path in "(/[a-z0-9]{1,5}){0,2}"
         ) {
             let path = if scheme.starts_with('w') { path } else { String::new() };
             let url = parse(&format!("{scheme}://{host}:{port}{path}")).unwrap();
