@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::pubsub::{MailboxLimits, Qos, TopicError};
+use crate::pubsub::{Lane, MailboxLimits, Qos, TopicError};
 use crate::wasi::Access;
 
 /// What a channel may be used for.
@@ -81,6 +81,8 @@ pub struct GuestConfig {
     pub max_channels: usize,
     /// The longest message that the module may publish, in bytes.
     pub max_message: usize,
+    /// In which its messages wait for the broker; None for a lane of its own.
+    pub lane: Option<Lane>,
 }
 
 impl Default for GuestConfig {
@@ -95,6 +97,7 @@ impl Default for GuestConfig {
             default_qos: Qos::default(),
             max_channels: 1000,
             max_message: 256 << 20,
+            lane: None,
         }
     }
 }

@@ -107,7 +107,7 @@ impl Guest {
                 channels: Channels::new(router, &mailbox, config.max_channels, &policy),
                 policy,
                 router: router.clone(),
-                lane: router.lane(),
+                lane: config.lane.unwrap_or_else(|| router.lane()),
                 mailbox,
                 signals: Signals::default(),
                 periods: Periods::default(),

@@ -93,6 +93,17 @@ impl Lane {
     }
 }
 
+/// Whose room a message takes that waits in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// That of all who publish: the lane's part of it for messages.
+    Messages,
+    /// The lane's part of it for output, so that one whose messages fill theirs can still say so.
+    Output,
+    /// That of the node's own messages.
+    Node,
+}
+
 /// Gets the messages of a subscription.
 pub trait Subscriber: Send + Sync {
     /// Takes a message. Called on the publisher's or the link's thread: it must not block, must
@@ -124,8 +135,8 @@ pub trait Uplink: Send + Sync {
     ///
     /// # Errors
     /// As [`Uplink::publish`].
-    fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
-        let _ = lane;
+    fn publish_in(&self, lane: Lane, share: Share, message: Message) -> Result<(), PublishError> {
+        let _ = (lane, share);
         self.publish(message)
     }
 

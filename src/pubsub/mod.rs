@@ -30,6 +30,6 @@ pub use link::{
     Protocol, TlsConfig,
 };
 pub use mailbox::{Mailbox, MailboxLimits, MailboxStats, Overflow, Queue, Wait};
-pub use message::{Inbound, Lane, Message, PublishError, Qos, Subscriber, Uplink};
+pub use message::{Inbound, Lane, Message, PublishError, Qos, Share, Subscriber, Uplink};
 pub use router::{Router, Subscription};
 pub use topic::{Filter, MAX_TOPIC, Topic, TopicError};

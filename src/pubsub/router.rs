@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Instant;
 
 use super::echo::Echoes;
-use super::message::{Inbound, Lane, Message, PublishError, Qos, Subscriber, Uplink};
+use super::message::{Inbound, Lane, Message, PublishError, Qos, Share, Subscriber, Uplink};
 use super::source::Source;
 use super::topic::Filter;
 use super::trie::Trie;
@@ -223,7 +223,7 @@ impl Router {
         let Some(uplink) = self.uplink() else {
             return Ok(());
         };
-        match uplink.publish_in(lane, message) {
+        match uplink.publish_in(lane, Share::Messages, message) {
             Err(PublishError::Full) if !taken => Err(PublishError::AllFull),
             result => result,
         }
@@ -241,13 +241,19 @@ impl Router {
         }
     }
 
-    /// Publishes a message as [`Router::publish_up`] does, but in this lane.
+    /// Publishes a message as [`Router::publish_up`] does, but in this lane: after all that was
+    /// published in it before.
     ///
     /// # Errors
     /// When the uplink does not take it.
-    pub fn publish_up_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
+    pub fn publish_up_in(
+        &self,
+        lane: Lane,
+        share: Share,
+        message: Message,
+    ) -> Result<(), PublishError> {
         match self.uplink() {
-            Some(uplink) => uplink.publish_in(lane, message),
+            Some(uplink) => uplink.publish_in(lane, share, message),
             None => Ok(()),
         }
     }

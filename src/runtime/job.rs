@@ -16,7 +16,7 @@ use super::shared::Shared;
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) uuid: Uuid,
-    /// For its output.
+    /// For its messages and its output.
     pub(super) lane: Lane,
     /// For people.
     pub(super) name: String,

@@ -10,9 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::monitor::{HttpServer, Sampler};
 use crate::protocol::{Incoming, ObjectId, RegisterAnswer, parse};
-use crate::pubsub::{
-    Filter, Lane, Link, LinkEvent, Message, PublishError, Qos, Subscription, Topic,
-};
+use crate::pubsub::{Filter, Lane, Link, LinkEvent, Message, Qos, Share, Subscription, Topic};
 use crate::wamr::{release_free_memory, release_unused_code};
 
 use super::event::{Event, Inbox, Queued};
@@ -279,25 +277,21 @@ impl Node {
         let Ok(name) = Topic::new(topic) else {
             return;
         };
-        self.publish_message(Message::new(name, payload, qos));
+        let message = Message::new(name, payload, qos);
+        if let Err(error) = self.shared.router.publish_up(message) {
+            debug!(topic, %error, "a message is lost");
+        }
     }
 
-    /// Publishes what comes after everything in a lane.
+    /// Publishes what the node has to say after everything in a lane.
     pub(super) fn publish_after(&self, lane: Lane, topic: &str, payload: Vec<u8>, qos: Qos) {
         let Ok(name) = Topic::new(topic) else {
             return;
         };
         let message = Message::new(name, payload, qos);
-        // Where modules leave no room, there is still the node's own.
-        if self.shared.router.publish_up_in(lane, message.clone()) == Err(PublishError::Full) {
-            self.publish_message(message);
-        }
-    }
-
-    fn publish_message(&self, message: Message) {
-        let topic = message.topic.clone();
-        if let Err(error) = self.shared.router.publish_up(message) {
-            debug!(%topic, %error, "a message is lost");
+        let router = &self.shared.router;
+        if let Err(error) = router.publish_up_in(lane, Share::Node, message) {
+            debug!(topic, %error, "a message is lost");
         }
     }
 }

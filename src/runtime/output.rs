@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::pubsub::{Lane, Message, PublishError, Qos, Router, Topic};
+use crate::pubsub::{Lane, Message, PublishError, Qos, Router, Share, Topic};
 use crate::wasi::{Events, Stream, VirtualError, VirtualHandle};
 
 use super::lines::Lines;
@@ -100,7 +100,8 @@ impl Inner {
             Qos::AtMostOnce,
         );
         // Without the broker nobody reads it.
-        if self.router.publish_up_in(self.lane, message) == Err(PublishError::Full) {
+        let published = self.router.publish_up_in(self.lane, Share::Output, message);
+        if published == Err(PublishError::Full) {
             rate.dropped += 1;
         }
     }

@@ -35,7 +35,8 @@ pub(super) struct Entry {
     pub(super) generation: u64,
     pub(super) state: State,
     pub(super) worker: Option<Handle>,
-    /// In which its output and the report of its end wait for the broker, one after the other.
+    /// In which its messages, its output and the report of its end wait for the broker, one after
+    /// the other.
     pub(super) lane: Lane,
     /// Brings the lines for its standard input.
     pub(super) stdin: Option<Subscription>,

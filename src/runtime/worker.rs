@@ -292,6 +292,7 @@ impl Worker {
             },
             max_channels: limits.channels,
             max_message: limits.message_size,
+            lane: Some(self.job.lane),
         };
         Guest::new(config, &self.shared.router)
     }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::runtime::Realm;
+use crate::client::Got;
+use crate::runtime::{Realm, wait_until};
 
 #[test]
 fn each_line_is_a_message() {
@@ -33,4 +34,35 @@ fn output_is_bounded() {
     assert_eq!(realm.exit(&id)["code"], 0);
     let lines = realm.client.lines(&id).len();
     assert!(lines < 200_000 && lines > 100, "{lines}");
+}
+
+#[test]
+fn the_report_of_the_end_comes_after_everything_else() {
+    let realm = Realm::start("");
+    let channel = json!({"path": "light", "type": "pubsub", "mode": "w",
+        "params": {"topic": "realm/light", "qos": 1}});
+    let id = realm.run(
+        "publisher.wasm",
+        json!({"args": ["light", "400", "2"], "channels": [channel]}),
+    );
+    let is_message = |got: &Got| got.topic == "realm/light";
+    realm.client.wait("its first message", is_message);
+    // What it says from now on has to wait in the runtime.
+    realm.broker.freeze();
+    wait_until("it has ended", || {
+        realm.runtime.log().contains("the module has ended")
+    });
+    realm.broker.thaw();
+    realm.exit(&id);
+    let seen = realm.client.all(|_| true);
+    let report = seen
+        .iter()
+        .position(|got| got.topic == "realm/proc/control")
+        .unwrap();
+    let before = &seen[..report];
+    let line = format!("realm/proc/debug/stdout/{id}");
+    for topic in ["realm/light", &line] {
+        let count = before.iter().filter(|got| got.topic == topic).count();
+        assert_eq!(count, 400, "{topic}");
+    }
 }

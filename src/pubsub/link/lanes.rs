@@ -11,7 +11,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::super::message::{Lane, Qos};
+use super::super::message::{Lane, Qos, Share};
 use super::outbox::Entry;
 
 /// How many bytes a lane may send before the next one's turn. What a message is larger, its lane
@@ -45,15 +45,51 @@ pub(super) struct Lanes {
     light: [Option<(Lane, Instant)>; 2],
     /// Messages that wait.
     count: usize,
-    /// Bytes that wait or are taken and not done, of all lanes but the node's own.
-    shared_bytes: usize,
+    /// Of all lanes.
+    bytes: Bytes,
+}
+
+/// Bytes that wait or are taken and not done, by whose room they take.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bytes {
+    messages: usize,
+    output: usize,
+    node: usize,
+}
+
+impl Bytes {
+    fn of(&mut self, share: Share) -> &mut usize {
+        match share {
+            Share::Messages => &mut self.messages,
+            Share::Output => &mut self.output,
+            Share::Node => &mut self.node,
+        }
+    }
+
+    /// Those of the room that lanes share.
+    fn shared(self) -> usize {
+        self.messages + self.output
+    }
+
+    fn sum(self) -> usize {
+        self.shared() + self.node
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        *self.of(entry.share) += entry.size();
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        let bytes = self.of(entry.share);
+        *bytes = bytes.saturating_sub(entry.size());
+    }
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     entries: VecDeque<Entry>,
     /// Of `entries` and of what is taken and not done.
-    bytes: usize,
+    bytes: Bytes,
     /// What it may send in this turn.
     credit: usize,
     /// What it has sent since it had nothing under way, or paused.
@@ -72,33 +108,30 @@ impl Lanes {
 
     /// Bytes that wait, or are taken and not done.
     pub(super) fn bytes(&self) -> usize {
-        self.shared_bytes + self.of(Lane::OWN)
-    }
-
-    fn of(&self, lane: Lane) -> usize {
-        self.lanes.get(&lane).map_or(0, |waiting| waiting.bytes)
+        self.bytes.sum()
     }
 
     /// Whether there is room for so many more bytes. The node's own messages have as much
     /// room as all others together, which cannot take it away.
-    pub(super) fn have_room(&self, lane: Lane, size: usize, limit: usize) -> bool {
-        let lane_bytes = self.of(lane);
-        let (taken, free) = if lane == Lane::OWN {
-            (lane_bytes, limit)
-        } else {
-            (self.shared_bytes, limit.saturating_sub(self.shared_bytes))
+    pub(super) fn have_room(&self, lane: Lane, share: Share, size: usize, limit: usize) -> bool {
+        let of_lane = self.lanes.get(&lane).map(|waiting| waiting.bytes);
+        let of_lane = of_lane.unwrap_or_default();
+        let shared = self.bytes.shared();
+        let (part, taken, free) = match share {
+            Share::Messages => (of_lane.messages, shared, limit.saturating_sub(shared)),
+            Share::Output => (of_lane.output, shared, limit.saturating_sub(shared)),
+            Share::Node => (self.bytes.node, self.bytes.node, limit),
         };
         // One that is larger than all there is goes when nothing else is waiting.
-        taken == 0 || lane_bytes.saturating_add(size) <= free
+        taken == 0 || part.saturating_add(size) <= free
     }
 
     pub(super) fn push(&mut self, entry: Entry, now: Instant) {
         let lane = entry.lane;
-        let size = entry.size();
         let waiting = self.lanes.entry(lane).or_default();
         if waiting.entries.is_empty() && lane != Lane::OWN {
             waiting.credit = TURN;
-            if waiting.bytes == 0 {
+            if waiting.bytes.sum() == 0 {
                 // It has sent nothing lately, so it takes little from those who always have more.
                 waiting.burst = 0;
                 self.turns.push_front(lane);
@@ -110,12 +143,10 @@ impl Lanes {
                 self.turns.push_back(lane);
             }
         }
-        waiting.bytes += size;
+        waiting.bytes.add(&entry);
+        self.bytes.add(&entry);
         waiting.entries.push_back(entry);
         self.count += 1;
-        if lane != Lane::OWN {
-            self.shared_bytes += size;
-        }
     }
 
     /// Takes the next message of the node's own. Its bytes count until [`Lanes::done`].
@@ -154,7 +185,7 @@ impl Lanes {
     pub(super) fn pop_light(&mut self, now: Instant) -> Option<Entry> {
         let lane = *self.turns.front()?;
         let waiting = self.lanes.get(&lane)?;
-        let light = waiting.bytes == waiting.entries.front()?.size();
+        let light = waiting.bytes.sum() == waiting.entries.front()?.size();
         if light { self.pop(now) } else { None }
     }
 
@@ -188,15 +219,12 @@ impl Lanes {
 
     /// A message that was taken is out of our hands.
     pub(super) fn done(&mut self, entry: &Entry) {
-        let size = entry.size();
+        self.bytes.remove(entry);
         if let Some(waiting) = self.lanes.get_mut(&entry.lane) {
-            waiting.bytes = waiting.bytes.saturating_sub(size);
-            if waiting.bytes == 0 && waiting.entries.is_empty() {
+            waiting.bytes.remove(entry);
+            if waiting.bytes.sum() == 0 && waiting.entries.is_empty() {
                 self.lanes.remove(&entry.lane);
             }
-        }
-        if entry.lane != Lane::OWN {
-            self.shared_bytes = self.shared_bytes.saturating_sub(size);
         }
     }
 
@@ -211,19 +239,20 @@ impl Lanes {
         self.turns.clear();
         self.paused.clear();
         self.count = 0;
-        self.shared_bytes = 0;
+        self.bytes = Bytes::default();
         self.lanes.retain(|lane, waiting| {
             let before = waiting.entries.len();
             waiting
                 .entries
                 .retain(|entry| entry.message.qos > Qos::AtMostOnce);
             dropped += before - waiting.entries.len();
-            waiting.bytes = waiting.entries.iter().map(Entry::size).sum();
+            waiting.bytes = Bytes::default();
+            for entry in &waiting.entries {
+                waiting.bytes.add(entry);
+                self.bytes.add(entry);
+            }
             waiting.credit = TURN;
             self.count += waiting.entries.len();
-            if *lane != Lane::OWN {
-                self.shared_bytes += waiting.bytes;
-            }
             if !waiting.entries.is_empty() && *lane != Lane::OWN {
                 self.turns.push_back(*lane);
             }
@@ -243,6 +272,7 @@ mod tests {
         Entry {
             message: Message::new(topic, vec![b'x'; size], Qos::AtLeastOnce),
             lane: Lane::new(lane),
+            share: Share::Messages,
             failed: 0,
         }
     }
@@ -261,7 +291,7 @@ mod tests {
         let mut count = 0;
         loop {
             let entry = entry(lane, count, 64);
-            if !lanes.have_room(entry.lane, entry.size(), limit) {
+            if !lanes.have_room(entry.lane, entry.share, entry.size(), limit) {
                 return count;
             }
             lanes.push(entry, Instant::now());
@@ -279,10 +309,11 @@ mod tests {
         assert!(lanes.bytes() <= limit);
         let own = Entry {
             lane: Lane::OWN,
+            share: Share::Node,
             ..entry(0, 0, 1000)
         };
         for entry in [own, entry(3, 0, 1000)] {
-            assert!(lanes.have_room(entry.lane, entry.size(), limit));
+            assert!(lanes.have_room(entry.lane, entry.share, entry.size(), limit));
             lanes.push(entry, Instant::now());
         }
         assert_eq!(lanes.pop_own().map(|entry| entry.lane), Some(Lane::OWN));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::super::message::{Lane, Message, PublishError, Qos};
+use super::super::message::{Lane, Message, PublishError, Qos, Share};
 use super::super::topic::Filter;
 use super::changes::{Change, Changes};
 use super::lanes::Lanes;
@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) failed: u32,
     /// In which it waits.
     pub(super) lane: Lane,
+    /// Whose room it takes.
+    pub(super) share: Share,
 }
 
 impl Entry {
@@ -250,11 +252,17 @@ impl Outbox {
     ///
     /// # Errors
     /// When there is no room for it, or it is not kept for later and there is no connection.
-    pub(super) fn put(&self, message: Message, lane: Lane) -> Result<(), PublishError> {
+    pub(super) fn put(
+        &self,
+        message: Message,
+        lane: Lane,
+        share: Share,
+    ) -> Result<(), PublishError> {
         let entry = Entry {
             message,
             failed: 0,
             lane,
+            share,
         };
         let size = entry.size();
         let mut state = self.state();
@@ -268,7 +276,7 @@ impl Outbox {
             state.counters.dropped_offline += 1;
             return Err(PublishError::Offline);
         }
-        if !state.lanes.have_room(lane, size, self.limit) {
+        if !state.lanes.have_room(lane, share, size, self.limit) {
             state.counters.dropped_full += 1;
             return Err(PublishError::Full);
         }
@@ -300,7 +308,7 @@ mod tests {
 
     impl Outbox {
         fn publish(&self, message: Message) -> Result<(), PublishError> {
-            self.put(message, Lane::COMMON)
+            self.put(message, Lane::COMMON, Share::Messages)
         }
     }
 
@@ -350,7 +358,7 @@ mod tests {
     fn the_nodes_own_go_first() {
         let outbox = Outbox::new(1000);
         while outbox.publish(message("m", Qos::AtLeastOnce)).is_ok() {}
-        let own = |text, qos| outbox.put(message(text, qos), Lane::OWN);
+        let own = |text, qos| outbox.put(message(text, qos), Lane::OWN, Share::Node);
         assert_eq!(own("1", Qos::AtLeastOnce), Ok(()));
         outbox.go_online();
         assert_eq!(own("2", Qos::AtMostOnce), Ok(()));
@@ -366,6 +374,39 @@ mod tests {
         // They are bounded too.
         while own("more", Qos::AtLeastOnce).is_ok() {}
         assert!(outbox.counters().queued_bytes <= 2000);
+    }
+
+    #[test]
+    fn last_words_come_last_also_when_there_is_no_room() {
+        let outbox = Outbox::new(2000);
+        let put =
+            |text, lane, share| outbox.put(message(text, Qos::AtLeastOnce), Lane::new(lane), share);
+        let mut count = 0;
+        while put("m", 7, Share::Messages).is_ok() {
+            count += 1;
+        }
+        // Its messages leave room for what it writes.
+        assert_eq!(put("line", 7, Share::Output), Ok(()));
+        while put("m", 8, Share::Messages).is_ok() {}
+        while put("line", 9, Share::Output).is_ok() {}
+        assert_eq!(put("end", 7, Share::Node), Ok(()));
+        outbox.go_online();
+        assert_eq!(
+            outbox.put(message("1", Qos::AtMostOnce), Lane::OWN, Share::Node),
+            Ok(())
+        );
+        let taken = take(&outbox);
+        assert_eq!(taken[0].lane, Lane::OWN);
+        let of_lane = taken.iter().filter(|entry| entry.lane == Lane::new(7));
+        let texts: Vec<_> = of_lane.map(|entry| &*entry.message.payload).collect();
+        let mut expected = vec![&b"m"[..]; count];
+        expected.extend([&b"line"[..], b"end"]);
+        assert_eq!(texts, expected);
+        taken.iter().for_each(|entry| outbox.done(entry, |_| ()));
+        assert_eq!(outbox.counters().queued_bytes, 0);
+        while put("end", 7, Share::Node).is_ok() {}
+        assert!(outbox.counters().queued_bytes <= 2000);
+        assert_eq!(put("m", 8, Share::Messages), Ok(()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use super::super::message::{Lane, Message, PublishError, Qos, Uplink};
+use super::super::message::{Lane, Message, PublishError, Qos, Share, Uplink};
 use super::super::topic::Filter;
 use super::changes::Change;
 use super::failure::Failure;
@@ -68,8 +68,8 @@ impl Sender {
         .await
     }
 
-    fn put(&self, message: Message, lane: Lane) -> Result<(), PublishError> {
-        self.outbox.put(message, lane)?;
+    fn put(&self, message: Message, lane: Lane, share: Share) -> Result<(), PublishError> {
+        self.outbox.put(message, lane, share)?;
         // When somebody else has it, that is the link's thread, or one who has to wake it.
         let sent = self.wire.try_lock().is_ok_and(|mut wire| {
             wire.as_mut()
@@ -90,15 +90,15 @@ impl Sender {
 
 impl Uplink for Sender {
     fn publish(&self, message: Message) -> Result<(), PublishError> {
-        self.put(message, Lane::COMMON)
+        self.put(message, Lane::COMMON, Share::Messages)
     }
 
-    fn publish_in(&self, lane: Lane, message: Message) -> Result<(), PublishError> {
-        self.put(message, lane)
+    fn publish_in(&self, lane: Lane, share: Share, message: Message) -> Result<(), PublishError> {
+        self.put(message, lane, share)
     }
 
     fn publish_own(&self, message: Message) -> Result<(), PublishError> {
-        self.put(message, Lane::OWN)
+        self.put(message, Lane::OWN, Share::Node)
     }
 
     fn subscribe(&self, filter: Filter, qos: Qos, id: u32) {
