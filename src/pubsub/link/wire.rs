@@ -445,3 +445,62 @@ impl Wire {
             .map_err(|e| Failure::io(&e))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::message::{Lane, Message, Share};
+    use super::super::super::topic::Topic;
+    use super::super::transport::Stream;
+    use super::super::v4::V4;
+    use super::*;
+
+    /// A connection whose other end reads nothing and answers nothing.
+    fn wire() -> Wire {
+        let (ours, _) = tokio::io::duplex(64);
+        let ours: Box<dyn Stream> = Box::new(ours);
+        let (_, writer) = tokio::io::split(ours);
+        Wire::new(Router::new(), Box::new(V4::new()), Writer::Wrapped(writer))
+    }
+
+    fn put(outbox: &Outbox, lane: u64, size: usize) {
+        let topic = Topic::new("t").unwrap();
+        let message = Message::new(topic, vec![b'x'; size], Qos::AtLeastOnce);
+        outbox
+            .put(message, Lane::new(lane), Share::Messages)
+            .unwrap();
+    }
+
+    /// Whoever waits for the end of a pause waits again after it, and not for what is past.
+    #[test]
+    fn a_pause_ends_while_the_broker_acknowledges_nothing() {
+        let outbox = Outbox::new(16 << 20);
+        let mut wire = wire();
+        outbox.go_online();
+        // One that publishes little, and one that always has more: it pauses.
+        put(&outbox, 1, 10);
+        for _ in 0..1000 {
+            put(&outbox, 2, 10);
+        }
+        let until = loop {
+            wire.fill(&outbox).unwrap();
+            if let Some(until) = outbox.paused_until() {
+                break until;
+            }
+            let id = wire.flight.sent.front().unwrap().0;
+            wire.acknowledge(id, &outbox);
+        };
+        // No room is left, whatever the broker is found to take.
+        put(&outbox, 3, 8 << 20);
+        wire.fill(&outbox).unwrap();
+        wire.output.clear();
+        assert!(!wire.window.has_room());
+        let sent = wire.flight.sent.len();
+        while Instant::now() < until {
+            std::thread::yield_now();
+        }
+        wire.fill(&outbox).unwrap();
+        assert_eq!(wire.flight.sent.len(), sent);
+        assert!(outbox.has_waiting());
+        assert_eq!(outbox.paused_until(), None);
+    }
+}
