@@ -220,19 +220,31 @@ impl CreateModule {
         data
     }
 
-    /// The module as it goes to the runtime `target`, with its linear memory: to start at once.
+    /// The module as it goes to the runtime `target`: with its linear memory, to start at once;
+    /// without one, if it has not begun yet. Its fields go on as they came, but for what a
+    /// supervisor has made texts of: nobody else should have to read Python.
     #[must_use]
-    pub fn moved_to(&self, target: Uuid, memory: Bytes) -> Self {
+    pub fn moved_to(&self, target: Uuid, memory: Option<Bytes>) -> Self {
         let mut moved = self.clone();
         moved.parent = Parent::Runtime(target);
-        moved.memory = Some(memory);
-        moved.wait_state = false;
         if !moved.original.is_empty() {
+            let known = self.details();
+            for key in ["apis", "args", "env", "channels", "resources"] {
+                if let Some(value) = moved.original.get_mut(key)
+                    && is_spelled_out(value)
+                {
+                    *value = known.get(key).cloned().unwrap_or_default();
+                }
+            }
             moved
                 .original
                 .insert("parent".to_owned(), moved.parent.to_value());
-            moved.original.remove("wait_state");
             moved.original.remove("send_to_runtime");
+        }
+        if memory.is_some() {
+            moved.memory = memory;
+            moved.wait_state = false;
+            moved.original.remove("wait_state");
         }
         moved
     }
@@ -260,6 +272,19 @@ impl CreateModule {
         }
         message.push_str("}}");
         message.into_bytes()
+    }
+}
+
+/// Whether a list or an object is written as text, or has such in it.
+fn is_spelled_out(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim_start().starts_with(['[', '(', '{']),
+        Value::Array(values) => values.iter().any(|value| {
+            value
+                .as_str()
+                .is_some_and(|text| text.trim_start().starts_with('{'))
+        }),
+        _ => false,
     }
 }
 

@@ -226,10 +226,8 @@ impl Node {
         let Some(to) = entry.move_to else {
             return;
         };
-        let create = match memory.or_else(|| entry.memory.clone()) {
-            Some(memory) => entry.create.moved_to(to, memory),
-            None => (*entry.create).clone(),
-        };
+        let memory = memory.or_else(|| entry.memory.clone());
+        let create = entry.create.moved_to(to, memory);
         info!(module = %entry.uuid, %to, "the module moves");
         let message = create.to_message(&ObjectId::random());
         self.publish(&self.shared.topics.control(to), message, Qos::AtLeastOnce);
