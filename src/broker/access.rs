@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::pubsub::{Filter, Topic};
 
 use super::config::BrokerConfig;
+use super::ending::Ending;
 use super::error::BrokerError;
 use super::passwords::{self, Users};
 use super::rules::{Client, Rules, Wish};
@@ -35,6 +36,7 @@ pub(super) struct Access {
     rules: Option<Watched<Rules>>,
     hashing: Semaphore,
     known: Known,
+    end: Ending,
 }
 
 /// Passwords that were right, so that a thousand clients that come back at once need not wait for
@@ -80,7 +82,7 @@ impl Known {
 type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Access {
-    pub(super) fn new(config: &BrokerConfig) -> Result<Access, BrokerError> {
+    pub(super) fn new(config: &BrokerConfig, end: Ending) -> Result<Access, BrokerError> {
         let users = config
             .password_file
             .clone()
@@ -94,6 +96,7 @@ impl Access {
             rules: rules.transpose()?,
             hashing: Semaphore::new(AT_A_TIME),
             known: Known::new(),
+            end,
         })
     }
 
@@ -191,7 +194,11 @@ impl AuthProvider for Access {
             user: user_id,
             id: client_id,
         };
-        Box::pin(ready(self.may_publish(client, topic)))
+        let may = self.may_publish(client, topic);
+        Box::pin(async move {
+            self.end.pass().await;
+            may
+        })
     }
 
     fn authorize_subscribe<'a>(
@@ -219,6 +226,9 @@ impl std::fmt::Debug for Access {
 }
 
 /// As the crate wants it.
-pub(super) fn provider(config: &BrokerConfig) -> Result<Arc<dyn AuthProvider>, BrokerError> {
-    Ok(Arc::new(Access::new(config)?))
+pub(super) fn provider(
+    config: &BrokerConfig,
+    end: Ending,
+) -> Result<Arc<dyn AuthProvider>, BrokerError> {
+    Ok(Arc::new(Access::new(config, end)?))
 }

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::access;
 use super::config::BrokerConfig;
+use super::ending::Ending;
 use super::error::BrokerError;
 
 /// How often the broker tells about itself below `$SYS`.
@@ -44,7 +45,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(config: &BrokerConfig) -> Result<Engine, BrokerError> {
+    pub(super) fn new(config: &BrokerConfig, end: Ending) -> Result<Engine, BrokerError> {
         let engine = engine_config(config);
         let limits = QueueLimits {
             max_messages: engine.storage_config.max_queued_messages_per_client,
@@ -62,7 +63,7 @@ impl Engine {
             config: Arc::new(engine),
             router: Arc::new(router),
             storage,
-            access: access::provider(config)?,
+            access: access::provider(config, end)?,
             stats: Arc::new(BrokerStats::new()),
             resources: Arc::new(ResourceMonitor::new(no_rates())),
         })

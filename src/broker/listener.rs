@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mqtt5::broker::transport::BrokerTransport;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
+use super::ending::{self, Ending};
 use super::engine::Engine;
 use super::stream::{Bounded, Checked, Connected};
 use super::watched::Watched;
@@ -38,17 +39,11 @@ pub(super) struct Front {
     /// A place for each connection.
     pub(super) places: Arc<Semaphore>,
     /// Whether all is to end.
-    pub(super) end: watch::Receiver<bool>,
+    pub(super) end: Ending,
     /// Tells the engine's connections, after `end` has become true.
     pub(super) shutdown: broadcast::Sender<()>,
     /// Each connection has one: when all are dropped, all have ended.
     pub(super) open: mpsc::Sender<()>,
-}
-
-/// Waits for the end.
-pub(super) async fn ended(end: &mut watch::Receiver<bool>) {
-    // Nobody who could say it is the end, too.
-    let _ = end.wait_for(|end| *end).await;
 }
 
 /// Takes connections until the end.
@@ -57,7 +52,7 @@ pub(super) async fn run(listener: TcpListener, kind: Kind, front: Arc<Front>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = ended(&mut end) => return,
+            () = end.wait() => return,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -83,14 +78,16 @@ async fn connection(stream: TcpStream, peer: SocketAddr, kind: Kind, front: &Fro
     // In this order: whoever does not see the end now is told later.
     let for_engine = front.shutdown.subscribe();
     let mut end = front.end.clone();
-    if *end.borrow() {
+    if end.is() {
         return;
     }
     let connected = Connected::default();
     let served = async {
         let handshake = transport(stream, peer, kind, front, connected.clone());
         match timeout(HANDSHAKE, handshake).await {
-            Ok(Ok(transport)) => front.engine.serve(transport, peer, for_engine).await,
+            Ok(Ok(transport)) => {
+                ending::serve(front.engine.serve(transport, peer, for_engine)).await;
+            }
             Ok(Err(error)) => debug!("the connection from {peer} ended: {error}"),
             Err(_) => debug!("the connection from {peer} ended: it took too long to begin"),
         }
@@ -99,7 +96,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, kind: Kind, front: &Fro
     tokio::select! {
         () = &mut served => {}
         // Those who are connected are told by the engine; it does not wait for the others either.
-        () = ended(&mut end) => if connected.is() {
+        () = end.wait() => if connected.is() {
             served.await;
         },
     }

@@ -13,6 +13,7 @@
 
 mod access;
 mod config;
+mod ending;
 mod engine;
 mod error;
 mod listener;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::config::BrokerConfig;
+use super::ending::Ending;
 use super::engine::Engine;
 use super::error::BrokerError;
 use super::listener::{self, Front, Kind};
@@ -79,9 +80,10 @@ impl Broker {
             (Some(_), Some(files)) => Some(tls::acceptor(files)?),
             (None, _) => None,
         };
-        let (end, mut ended) = watch::channel(false);
+        let (end, ended) = watch::channel(false);
+        let mut ended = Ending::new(ended);
         let (shutdown, _) = broadcast::channel(1);
-        let engine = Engine::new(&config)?;
+        let engine = Engine::new(&config, ended.clone())?;
         let threads = available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.min(MAX_THREADS))
@@ -105,7 +107,7 @@ impl Broker {
         runtime.spawn(async move {
             tokio::select! {
                 () = running.engine.run() => {}
-                () = listener::ended(&mut ended) => {}
+                () = ended.wait() => {}
             }
         });
         for url in addresses.urls() {

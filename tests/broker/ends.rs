@@ -7,6 +7,7 @@ use std::time::Duration;
 use arena_runtime::broker::{Broker, BrokerConfig, BrokerError};
 use arena_runtime::pubsub::Qos;
 use nix::sys::signal::Signal;
+use rumqttc::{LastWill, QoS};
 
 use crate::arena_broker::{ArenaBroker, run};
 use crate::harness::{Node, config};
@@ -57,6 +58,31 @@ fn it_ends_in_good_order_and_leaves_nothing() {
         node.publish("a", "2", Qos::AtLeastOnce);
         assert_eq!(inbox.texts(2), ["1", "2"]);
     }
+}
+
+/// Its clients are still there when it ends.
+#[test]
+fn it_publishes_no_wills_when_it_ends() {
+    let mut broker = ArenaBroker::start();
+    let observer = Peer::connect(broker.port(), &["will/#"]);
+    let with_will = |name: &str| {
+        let will = LastWill::new(format!("will/{name}"), "gone", QoS::AtMostOnce, false);
+        Peer::with(broker.port(), &[], |options| {
+            options.set_last_will(will);
+        })
+    };
+    let clients: Vec<_> = (0..20).map(|n| with_will(&n.to_string())).collect();
+    // One that goes on by itself, so that there would be some.
+    let mut lost = TcpStream::connect(("127.0.0.1", broker.port())).unwrap();
+    lost.write_all(b"\x10\x1a\x00\x04MQTT\x04\x06\x00\x00\x00\x01z\x00\x09will/lost\x00\x00")
+        .unwrap();
+    lost.read_exact(&mut [0; 4]).unwrap();
+    drop(lost);
+    assert_eq!(observer.next().0, "will/lost");
+    assert!(broker.stop().success());
+    let rest = observer.rest();
+    assert!(rest.is_empty(), "{rest:?}");
+    drop(clients);
 }
 
 #[test]

@@ -309,6 +309,11 @@ impl Peer {
         self.messages.try_recv().ok()
     }
 
+    /// All that still comes until the broker ends the connection.
+    pub(crate) fn rest(self) -> Vec<(String, Vec<u8>)> {
+        std::iter::from_fn(|| self.messages.recv_timeout(PATIENCE).ok()).collect()
+    }
+
     pub(crate) fn disconnect(self) {
         let _ = self.client.disconnect();
         while self.messages.recv_timeout(PATIENCE).is_ok() {}
