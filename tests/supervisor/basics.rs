@@ -187,8 +187,9 @@ fn the_broker_is_restarted() {
     let modules: Vec<_> = (0..5)
         .map(|_| create_waiting(&client, json!({})).0)
         .collect();
-    for _ in 0..2 {
-        broker.kill();
+    // One that is stopped publishes the wills of all first.
+    for end in [Broker::kill, Broker::stop] {
+        end(&mut broker);
         wait_until("it is missed", || !supervisor.stats().link.connected);
         std::thread::sleep(Duration::from_secs(4));
         client.forget();

@@ -75,6 +75,9 @@ const MISSING: u32 = 3;
 /// How long runtimes may take in addition after the broker was away: they register first, and try
 /// that every few seconds.
 const RETURNING: Duration = Duration::from_secs(10);
+/// How long a runtime is waited for that has left: when it is the broker that ends, it publishes
+/// the wills of all, and our own connection ends next.
+const LEAVING: Duration = Duration::from_millis(500);
 /// How long runtimes that are lost are remembered.
 const LOST_KEPT: Duration = Duration::from_secs(3600);
 /// How often modules that wait are looked at, beside when a runtime comes.
@@ -121,6 +124,8 @@ struct RuntimeEntry {
     placed: Placed,
     /// Requests without an answer since it was last heard of.
     unanswered: u32,
+    /// It has said that it leaves, or its will has. Its modules are as they were for a moment.
+    leaving: bool,
 }
 
 #[derive(Debug)]
@@ -229,6 +234,7 @@ impl Model {
             record: Arc::new(record),
             placed: Placed::default(),
             unanswered: 0,
+            leaving: false,
         };
         self.runtimes.insert(entry.record.uuid, entry);
     }

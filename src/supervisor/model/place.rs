@@ -58,6 +58,9 @@ impl Model {
         };
         for entry in entries {
             let (runtime, placed) = (&*entry.record, entry.placed);
+            if entry.leaving {
+                continue;
+            }
             if fits(wish, runtime, placed).is_ok() && !tried.contains(&runtime.uuid) {
                 // Of one that does not answer, the next module had better not be asked first.
                 let list = if entry.unanswered == 0 {

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::{Body, EventKind, Load, ModuleState, ReplyTo, Runtime, RuntimeState, To};
 use super::{
-    Key, LOST_KEPT, MAX_EXTRA, MISSING, Model, Now, Outcome, RETURNING, Refusal, RefusalKind,
+    Key, LEAVING, LOST_KEPT, MAX_EXTRA, MISSING, Model, Now, Outcome, RETURNING, Refusal,
+    RefusalKind,
 };
 use crate::protocol::{self, DeleteRuntime, KeepAlive, ObjectId, Response};
 use crate::supervisor::records::{api_names, printable};
@@ -26,7 +27,10 @@ impl Model {
         let alive = alive.filter(|entry| entry.record.state == RuntimeState::Alive);
         let alive: Vec<_> = alive.map(|entry| entry.record.uuid).collect();
         for uuid in alive {
-            // Nobody is silent whom we cannot hear.
+            // Nobody is silent whom we cannot hear, and nobody has left whose broker has.
+            if let Some(entry) = self.runtimes.get_mut(&uuid) {
+                entry.leaving = false;
+            }
             let deadline = self.silence(now).map(|at| at + RETURNING);
             self.timers.set(Key::Runtime(uuid), deadline);
             self.doubt(now, uuid);
@@ -177,6 +181,7 @@ impl Model {
         });
         if let Some(entry) = self.runtimes.get_mut(&uuid) {
             entry.unanswered = 0;
+            entry.leaving = false;
         }
         let deadline = self.silence(now);
         self.timers.set(Key::Runtime(uuid), deadline);
@@ -235,17 +240,30 @@ impl Model {
         }
     }
 
-    /// A runtime leaves, or its will says that it is gone.
+    /// A runtime leaves, or its will says that it is gone. It gets no module any more; those that
+    /// it has are lost when the broker is still there a moment later.
     pub(in crate::supervisor) fn runtime_leaves(&mut self, now: Now, delete: &DeleteRuntime) {
-        let known = self.runtimes.get(&delete.uuid);
-        if known.is_some_and(|entry| entry.record.state == RuntimeState::Alive) {
-            self.lose(now, delete.uuid, "it has left, or its connection is gone");
+        let known = self.runtimes.get_mut(&delete.uuid);
+        let known = known.filter(|entry| entry.record.state == RuntimeState::Alive);
+        // What comes from a broker that is gone was its end.
+        if let Some(entry) = known
+            && !entry.leaving
+            && self.online
+        {
+            entry.leaving = true;
+            let at = now.instant + LEAVING;
+            self.timers.set(Key::Runtime(delete.uuid), Some(at));
         }
     }
 
     /// The time of a runtime has come: it was silent for too long, or lost for too long.
     pub(super) fn runtime_is_silent(&mut self, now: Now, uuid: Uuid) {
-        match self.runtimes.get(&uuid).map(|entry| entry.record.state) {
+        let entry = self.runtimes.get(&uuid);
+        let leaving = entry.is_some_and(|entry| entry.leaving);
+        match entry.map(|entry| entry.record.state) {
+            Some(RuntimeState::Alive) if leaving => {
+                self.lose(now, uuid, "it has left, or its connection is gone");
+            }
             Some(RuntimeState::Alive) if self.online => {
                 let time = humantime::format_duration(self.config.keepalive * MISSING);
                 self.lose(now, uuid, &format!("it was silent for {time}"));
@@ -261,6 +279,9 @@ impl Model {
         };
         let modules: Vec<_> = entry.record.modules.iter().copied().collect();
         self.update(runtime, |record| record.state = RuntimeState::Lost);
+        if let Some(entry) = self.runtimes.get_mut(&runtime) {
+            entry.leaving = false;
+        }
         self.dirty_runtimes.insert(runtime);
         let until = now.instant + LOST_KEPT;
         self.timers.set(Key::Runtime(runtime), Some(until));

@@ -180,7 +180,13 @@ impl World {
         self.take();
     }
 
+    /// A runtime has left, and nothing more is heard of it.
     pub(super) fn leave(&mut self, uuid: Uuid) {
+        self.says_goodbye(uuid);
+        self.pass(LEAVING);
+    }
+
+    pub(super) fn says_goodbye(&mut self, uuid: Uuid) {
         let delete = DeleteRuntime {
             uuid,
             name: String::new(),

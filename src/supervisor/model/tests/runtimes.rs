@@ -217,3 +217,51 @@ fn a_runtime_is_stopped_or_forgotten() {
     world.pass(LOST_KEPT);
     assert!(world.model.runtime(id(2)).is_none());
 }
+
+/// It publishes the wills of all before it ends their connections.
+#[test]
+fn a_broker_that_ends_takes_no_runtime_along() {
+    let mut world = World::new();
+    for number in [1, 2] {
+        world.register(id(number), 10);
+        let policy = json!({"restart": "always", "parent": null});
+        world.run(id(20 + number), id(number), policy);
+    }
+    let placed = |world: &World| {
+        for number in [1, 2] {
+            world.sees(id(20 + number), ModuleState::Running, Some(id(number)));
+        }
+        assert_eq!(world.happened(EventKind::RuntimeLost), 0);
+    };
+    world.sent.clear();
+    world.says_goodbye(id(1));
+    world.pass(LEAVING / 2);
+    world.says_goodbye(id(2));
+    placed(&world);
+    world.model.link(world.now, false);
+    // One that is late.
+    world.says_goodbye(id(1));
+    world.pass(KA * 10);
+    placed(&world);
+    world.model.link(world.now, true);
+    for number in [1, 2] {
+        world.register(id(number), 10);
+        world.keepalive(id(number), &[id(20 + number)]);
+    }
+    placed(&world);
+    let creates = world.requests(id(1), "create") + world.requests(id(2), "create");
+    assert_eq!(creates, 0);
+    // One that has really left gets nothing, and what it had goes on elsewhere.
+    world.says_goodbye(id(1));
+    world.ask(id(30), json!({}), "c");
+    world.request(id(2), "create", id(30));
+    world.pass(LEAVING);
+    assert_eq!(world.happened(EventKind::RuntimeLost), 1);
+    world.request(id(2), "create", id(21));
+    // One that comes back meanwhile has lost its modules, and nothing else.
+    world.says_goodbye(id(2));
+    world.register(id(2), 10);
+    world.pass(LEAVING * 2);
+    assert_eq!(world.happened(EventKind::RuntimeLost), 1);
+    world.check();
+}
