@@ -1,7 +1,9 @@
 //! An MQTT client that remembers all that it gets, and a supervisor made of one.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rumqttc::{Event, MqttOptions, Packet, QoS};
@@ -15,7 +17,12 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Got {
     pub topic: String,
     pub payload: Vec<u8>,
+    /// 0 for quality 0.
+    pub qos: u8,
+    pub retain: bool,
     pub at: Instant,
+    /// How many came before it.
+    pub number: usize,
 }
 
 impl Got {
@@ -35,8 +42,22 @@ struct Inbox {
     /// everything each time.
     answers: Mutex<HashMap<String, Value>>,
     acknowledged: Mutex<usize>,
+    /// Of the present connection.
+    subscribed: AtomicUsize,
     filters: Mutex<Vec<String>>,
+    /// Subscribed when it is needed.
+    fence: OnceLock<String>,
+    /// What this client has published: hashes of topic and payload.
+    sent: Mutex<HashSet<u64>>,
+    /// The connection is to end without a word.
+    vanishes: AtomicBool,
+    /// It does not come back.
+    over: AtomicBool,
     changed: Condvar,
+}
+
+fn hash(topic: &str, payload: &[u8]) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one((topic, payload))
 }
 
 impl Inbox {
@@ -67,6 +88,28 @@ fn is_control(topic: &str) -> bool {
 pub struct Client {
     client: rumqttc::Client,
     inbox: Arc<Inbox>,
+    handle: Arc<Handle>,
+}
+
+/// The last clone ends the connection.
+struct Handle {
+    client: rumqttc::Client,
+    inbox: Arc<Inbox>,
+}
+
+impl Handle {
+    fn vanish(&self) {
+        self.inbox.over.store(true, Ordering::SeqCst);
+        self.inbox.vanishes.store(true, Ordering::SeqCst);
+        // So that something happens on the connection, and it is looked at.
+        let _ = self.client.try_subscribe("nothing", QoS::AtMostOnce);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.vanish();
+    }
 }
 
 impl Client {
@@ -90,33 +133,55 @@ impl Client {
         let to = Arc::clone(&inbox);
         let again = client.clone();
         std::thread::spawn(move || {
+            let mut number = 0;
             for event in connection.iter() {
+                if to.vanishes.load(Ordering::SeqCst) {
+                    return;
+                }
                 match event {
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
                         to.add(Got {
                             topic: publish.topic,
                             payload: publish.payload.to_vec(),
+                            qos: publish.qos as u8,
+                            retain: publish.retain,
                             at: Instant::now(),
+                            number,
                         });
+                        number += 1;
                     }
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                        to.subscribed.store(0, Ordering::SeqCst);
                         // None at the first connection.
                         for filter in to.filters.lock().unwrap().iter() {
                             again.try_subscribe(filter, QoS::AtLeastOnce).unwrap();
                         }
                     }
                     Ok(Event::Incoming(Packet::SubAck(_) | Packet::UnsubAck(_))) => {
+                        to.subscribed.fetch_add(1, Ordering::SeqCst);
                         *to.acknowledged.lock().unwrap() += 1;
                         to.changed.notify_all();
                     }
                     Ok(_) => {}
                     Err(rumqttc::ConnectionError::RequestsDone) => return,
+                    Err(_) if to.over.load(Ordering::SeqCst) => return,
                     // The broker is away.
-                    Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                    Err(_) => {
+                        to.subscribed.store(0, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
                 }
             }
         });
-        Client { client, inbox }
+        let handle = Handle {
+            client: client.clone(),
+            inbox: Arc::clone(&inbox),
+        };
+        Client {
+            client,
+            inbox,
+            handle: Arc::new(handle),
+        }
     }
 
     /// Subscribes, and returns when the broker has said yes.
@@ -137,9 +202,77 @@ impl Client {
     }
 
     pub fn publish(&self, topic: &str, payload: impl Into<Vec<u8>>) {
-        self.client
-            .publish(topic, QoS::AtLeastOnce, false, payload.into())
-            .unwrap();
+        self.publish_with(QoS::AtLeastOnce, topic, payload);
+    }
+
+    pub fn publish_with(&self, qos: QoS, topic: &str, payload: impl Into<Vec<u8>>) {
+        let payload = payload.into();
+        self.will_send(topic, &payload);
+        self.client.publish(topic, qos, false, payload).unwrap();
+    }
+
+    /// The broker publishes this for the client, if it does: its last will.
+    pub fn will_send(&self, topic: &str, payload: &[u8]) {
+        let mut sent = self.inbox.sent.lock().unwrap();
+        sent.insert(hash(topic, payload));
+    }
+
+    /// Whether this client has published that.
+    pub fn has_sent(&self, got: &Got) -> bool {
+        let sent = self.inbox.sent.lock().unwrap();
+        sent.contains(&hash(&got.topic, &got.payload))
+    }
+
+    /// Ends the connection without a word.
+    pub fn vanish(&self) {
+        self.handle.vanish();
+    }
+
+    /// Ends the connection in order, when all is sent that was published.
+    pub fn disconnect(&self) {
+        self.inbox.over.store(true, Ordering::SeqCst);
+        self.client.disconnect().unwrap();
+    }
+
+    /// Has something done with each message, in the order in which they come, on a thread of its
+    /// own.
+    pub fn each(&self, mut act: impl FnMut(&Got) + Send + 'static) {
+        let inbox = Arc::clone(&self.inbox);
+        std::thread::spawn(move || {
+            let mut seen = 0;
+            while !inbox.over.load(Ordering::SeqCst) {
+                let messages = inbox.messages.lock().unwrap();
+                let new: Vec<_> = messages.iter().skip(seen).cloned().collect();
+                drop(messages);
+                seen += new.len();
+                new.iter().for_each(&mut act);
+                let messages = inbox.messages.lock().unwrap();
+                if messages.len() <= seen {
+                    let wait = Duration::from_millis(100);
+                    drop(inbox.changed.wait_timeout(messages, wait).unwrap());
+                }
+            }
+        });
+    }
+
+    /// Whether it is connected, and has its subscriptions, again.
+    pub fn is_back(&self) -> bool {
+        let filters = self.inbox.filters.lock().unwrap();
+        self.inbox.subscribed.load(Ordering::SeqCst) >= filters.len()
+    }
+
+    /// Returns when all has come that the broker had for this client. There are brokers that send
+    /// messages of quality 1 before earlier ones of quality 0, from which a report of an end may
+    /// come before the module's last lines.
+    pub fn fence(&self) {
+        let topic = self.inbox.fence.get_or_init(|| {
+            let topic = format!("fence/{}", uuid::Uuid::new_v4());
+            self.subscribe(&topic);
+            topic
+        });
+        let id = uuid::Uuid::new_v4().to_string();
+        self.publish_with(QoS::AtMostOnce, topic, id.as_str());
+        self.wait("the fence", |got| got.topic == *topic && got.text() == id);
     }
 
     /// The messages so far that `wanted` likes.
@@ -256,37 +389,26 @@ pub struct Arts {
     client: Client,
 }
 
+impl Drop for Arts {
+    fn drop(&mut self) {
+        self.client.vanish();
+    }
+}
+
 impl Arts {
     /// Registers every runtime, and asks for keepalives at this interval.
     pub fn start(port: u16, keepalive: u64) -> Arts {
         let client = Client::connect(port);
         client.subscribe("realm/proc/reg");
         let answering = client.clone();
-        std::thread::spawn(move || {
-            let mut seen = 0;
-            loop {
-                let messages: Vec<_> = answering.all(|_| true).into_iter().skip(seen).collect();
-                seen += messages.len();
-                for got in messages {
-                    let message = got.json();
-                    if message["type"] == "arts_req" && message["action"] == "create" {
-                        let mut details = message["data"].clone();
-                        details["ka_interval_sec"] = keepalive.into();
-                        let answer = json!({"object_id": message["object_id"], "type": "arts_resp",
-                            "data": {"result": "ok", "details": details}});
-                        answering.publish("realm/proc/reg", answer.to_string());
-                    }
-                }
-                let inbox = answering.inbox.messages.lock().unwrap();
-                if inbox.len() <= seen {
-                    drop(
-                        answering
-                            .inbox
-                            .changed
-                            .wait_timeout(inbox, Duration::from_millis(100))
-                            .unwrap(),
-                    );
-                }
+        client.each(move |got| {
+            let message = got.json();
+            if message["type"] == "arts_req" && message["action"] == "create" {
+                let mut details = message["data"].clone();
+                details["ka_interval_sec"] = keepalive.into();
+                let answer = json!({"object_id": message["object_id"], "type": "arts_resp",
+                    "data": {"result": "ok", "details": details}});
+                answering.publish("realm/proc/reg", answer.to_string());
             }
         });
         Arts { client }

@@ -85,17 +85,18 @@ impl Realm {
         )
     }
 
-    /// The exit report of a module: `data.exit`.
+    /// The exit report of a module: `data.exit`. All of the module's lines have come then, too.
     pub fn exit(&self, uuid: &str) -> Value {
-        self.client
+        let report = self
+            .client
             .wait(&format!("the exit report of {uuid}"), |got| {
                 let message = got.json();
                 got.topic == "realm/proc/control"
                     && message["action"] == "delete"
                     && message["data"]["uuid"] == *uuid
-            })
-            .json()["data"]["exit"]
-            .clone()
+            });
+        self.client.fence();
+        report.json()["data"]["exit"].clone()
     }
 }
 
