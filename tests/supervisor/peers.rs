@@ -1,53 +1,12 @@
 //! Runtimes of others, made of a script.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::arts::{Arts, CONTROL, delete, wait_for_supervisor};
 use crate::client::Client;
 use crate::mosquitto::Broker;
-
-/// A runtime that does what the test does.
-struct Peer {
-    uuid: Uuid,
-    topic: String,
-}
-
-impl Peer {
-    fn register(client: &Client, apis: Value) -> Peer {
-        let uuid = Uuid::new_v4();
-        let data = json!({"type": "runtime", "uuid": uuid, "name": "theirs", "apis": apis,
-            "max_nmodules": 3});
-        let answer = client.request("realm/proc/reg", "create", data);
-        assert_eq!(answer["result"], "ok", "{answer}");
-        let details = &answer["details"];
-        assert_eq!(details["uuid"], uuid.to_string());
-        assert_eq!(details["max_nmodules"], 3);
-        assert_eq!(details["children"], json!([]));
-        assert!(details["ka_ts"].is_string());
-        Peer {
-            uuid,
-            topic: format!("realm/proc/control/{uuid}"),
-        }
-    }
-
-    fn request(&self, client: &Client, action: &str, module: Uuid) -> Value {
-        client
-            .wait(&format!("a {action} of {module}"), |got| {
-                let message = got.json();
-                got.topic == self.topic
-                    && message["action"] == action
-                    && message["data"]["uuid"] == module.to_string()
-            })
-            .json()
-    }
-
-    fn answer(&self, client: &Client, request: &Value, result: &str, details: Value) {
-        let answer = json!({"object_id": request["object_id"], "type": "arts_resp",
-            "data": {"result": result, "details": details}});
-        client.publish(&self.topic, answer.to_string());
-    }
-}
+use crate::peer::Peer;
 
 #[test]
 fn runtimes_of_others_are_tried_one_after_the_other() {
