@@ -103,7 +103,7 @@ impl Model {
         let mut wish = record.wish.clone();
         wish.parent = None;
         let conflict = |why: String| Err(Refusal::new(RefusalKind::Conflict, why));
-        let target = self.runtimes.get(&to);
+        let target = self.runtimes.get(&to).filter(|entry| !entry.leaving);
         let refused = match target {
             _ if !running || entry.job.request.is_some() => {
                 conflict(format!("the module is {}", record.state.as_str()))

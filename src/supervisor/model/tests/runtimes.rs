@@ -255,6 +255,10 @@ fn a_broker_that_ends_takes_no_runtime_along() {
     world.says_goodbye(id(1));
     world.ask(id(30), json!({}), "c");
     world.request(id(2), "create", id(30));
+    let to_it = json!({"object_id": "m", "action": "delete", "type": "arts_req",
+        "data": {"type": "module", "uuid": id(22), "send_to_runtime": id(1)}});
+    world.client(&to_it);
+    assert!(world.replies.last().unwrap().1.is_err());
     world.pass(LEAVING);
     assert_eq!(world.happened(EventKind::RuntimeLost), 1);
     world.request(id(2), "create", id(21));
