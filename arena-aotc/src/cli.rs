@@ -1,10 +1,11 @@
 //! The command line, and how it becomes compiler options.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
 use crate::compiler::{Compiler, Options};
+use crate::confine::Bounds;
 use crate::error::{Error, Result};
 use crate::target::{Arch, Target};
 
@@ -30,6 +31,10 @@ Examples:
 
 Exit status: 0 compiled; 1 the module cannot be read, is invalid or cannot be compiled;
 2 wrong usage; 3 any other failure. Without success no output file is left or changed.
+
+In a pipe (\"- -o -\") the program gives up its right to open files and sockets before it reads the
+module, where the kernel has Landlock. --limit-time and --limit-memory bound what a hostile module
+can cost.
 
 The output is native code: it runs only with the WAMR version it was made for, and a file from
 somebody else deserves the trust of a program, not that of a WebAssembly module.";
@@ -92,12 +97,38 @@ pub(crate) struct Args {
     #[arg(long)]
     segue: bool,
 
+    /// Take at most this much CPU time, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    limit_time: Option<u64>,
+
+    /// Take at most this much memory, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    limit_memory: Option<u64>,
+
+    /// Let everything else on the machine go first
+    #[arg(long)]
+    background: bool,
+
     /// Print the summary as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 impl Args {
+    /// What the process may take.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            time: self.limit_time,
+            memory: self.limit_memory,
+            background: self.background,
+        }
+    }
+
+    /// Whether no file is opened by its name.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.input == Path::new("-") && self.output == Path::new("-")
+    }
+
     /// Resolves names and checks that the options fit each other.
     pub(crate) fn options(&self, compiler: &Compiler) -> Result<Options> {
         let arch = self.target.arch();

@@ -5,6 +5,7 @@
 
 mod cli;
 mod compiler;
+mod confine;
 mod error;
 mod ffi;
 mod input;
@@ -29,15 +30,7 @@ const STACK_SIZE: usize = 64 << 20;
 fn main() -> ExitCode {
     let args = Args::parse();
     let input = args.input.clone();
-    let outcome = thread::Builder::new()
-        .stack_size(STACK_SIZE)
-        .spawn(move || run(&args))
-        .map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
-        .and_then(|worker| {
-            worker
-                .join()
-                .unwrap_or_else(|_| Err(Error::Internal("it panicked".into())))
-        });
+    let outcome = confined(&args).and_then(|()| on_large_stack(args));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,6 +41,27 @@ fn main() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// Takes no more than was allowed, and needs no more than it has.
+fn confined(args: &Args) -> Result<()> {
+    confine::bound(args.bounds())?;
+    if args.is_pipe() {
+        confine::seal()?;
+    }
+    Ok(())
+}
+
+fn on_large_stack(args: Args) -> Result<()> {
+    thread::Builder::new()
+        .stack_size(STACK_SIZE)
+        .spawn(move || run(&args))
+        .map_err(|error| Error::Internal(format!("cannot start a thread: {error}")))
+        .and_then(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(Error::Internal("it panicked".into())))
+        })
 }
 
 fn run(args: &Args) -> Result<()> {
@@ -67,6 +81,8 @@ fn run(args: &Args) -> Result<()> {
         wasm_bytes: wasm.len(),
         aot_bytes: aot.len(),
         seconds: started.elapsed().as_secs_f64(),
+        wamr: env!("ARENA_AOTC_WAMR_VERSION"),
+        llvm: env!("ARENA_AOTC_LLVM_VERSION"),
         options: &options,
     };
     report.print(args.json);

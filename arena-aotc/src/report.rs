@@ -13,6 +13,9 @@ pub(crate) struct Report<'a> {
     pub(crate) wasm_bytes: usize,
     pub(crate) aot_bytes: usize,
     pub(crate) seconds: f64,
+    /// Of the code: WAMR's version that loads it.
+    pub(crate) wamr: &'static str,
+    pub(crate) llvm: &'static str,
     #[serde(flatten)]
     pub(crate) options: &'a Options,
 }
