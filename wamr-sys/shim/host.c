@@ -110,6 +110,12 @@ arena_swap_thread_exec_env(wasm_exec_env_t env)
     return previous;
 }
 
+/* A memory that a module cannot grow has one page, of the size that it needs. */
+#define WHOLE_PAGES(memory)                                                    \
+    (((uint64_t)(memory).init_page_count * (memory).num_bytes_per_page         \
+      + DEFAULT_NUM_BYTES_PER_PAGE - 1)                                        \
+     / DEFAULT_NUM_BYTES_PER_PAGE)
+
 uint64_t
 arena_module_initial_pages(wasm_module_t module)
 {
@@ -118,19 +124,18 @@ arena_module_initial_pages(wasm_module_t module)
     if (module->module_type == Wasm_Module_AoT) {
         AOTModule *aot = (AOTModule *)module;
         for (uint32 i = 0; i < aot->import_memory_count; i++)
-            pages += aot->import_memories[i].mem_type.init_page_count;
+            pages += WHOLE_PAGES(aot->import_memories[i].mem_type);
         for (uint32 i = 0; i < aot->memory_count; i++)
-            pages += aot->memories[i].init_page_count;
+            pages += WHOLE_PAGES(aot->memories[i]);
         return pages;
     }
 #endif
     if (module->module_type == Wasm_Module_Bytecode) {
         WASMModule *wasm = (WASMModule *)module;
         for (uint32 i = 0; i < wasm->import_memory_count; i++)
-            pages +=
-                wasm->import_memories[i].u.memory.mem_type.init_page_count;
+            pages += WHOLE_PAGES(wasm->import_memories[i].u.memory.mem_type);
         for (uint32 i = 0; i < wasm->memory_count; i++)
-            pages += wasm->memories[i].init_page_count;
+            pages += WHOLE_PAGES(wasm->memories[i]);
         return pages;
     }
     return UINT64_MAX;
