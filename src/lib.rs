@@ -4,6 +4,7 @@
 //! `docs/architecture.md`.
 #![deny(unsafe_code)]
 
+pub mod artifacts;
 pub mod broker;
 pub mod cli;
 pub mod config;

@@ -88,7 +88,10 @@ impl Bench {
 
     fn arena_with(&self, env: &[&str], dirs: &[&str], args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
-        command.arg("run").args(self.options);
+        command
+            .env("ARENA_ENGINE", "interpreter")
+            .arg("run")
+            .args(self.options);
         for variable in env {
             command.args(["--env", variable]);
         }

@@ -25,7 +25,7 @@ pub(super) struct ChannelArgs {
     channel: Vec<ChannelSpec>,
 
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(super) connection: ConnectionArgs,
 }
 
 /// What a module's channels are connected with.

@@ -27,6 +27,11 @@ impl ConnectionArgs {
         self.names_broker
     }
 
+    /// The file of settings that the command line names.
+    pub(super) fn config(&self) -> Option<PathBuf> {
+        self.values.config.clone()
+    }
+
     /// The settings that hold with these flags.
     pub(super) fn settings(&self) -> Result<Settings, Failure> {
         let effective = config::load(&self.values, &Surroundings::of_process())

@@ -4,24 +4,40 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::config::EngineMode;
 use crate::guest::{self, Guest};
 use crate::wamr::{AotTrust, CLASSIC_INTERPRETER, Engine, Imports, LoadError, Module, ModuleKind};
 use crate::wasi::{self, Wasi};
 
+use super::compiled::Compiled;
 use super::status::{Failure, Status, printable};
 
 /// How a module's code is executed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum EngineChoice {
-    /// What fits the file: the interpreter, or AOT code if it is that
-    #[default]
+    /// Compiled code if it can be had quickly, else the interpreter
     Auto,
+    /// The interpreter that this build has
+    Interpreter,
     /// The fast interpreter
     Fast,
     /// The classic interpreter, in builds that have it instead
     Classic,
-    /// Code that was compiled ahead of time
+    /// Compiled code only
     Aot,
+}
+
+impl EngineChoice {
+    /// As the settings say it.
+    pub(super) fn mode(self) -> EngineMode {
+        match self {
+            EngineChoice::Auto => EngineMode::Auto,
+            EngineChoice::Aot => EngineMode::Aot,
+            EngineChoice::Interpreter | EngineChoice::Fast | EngineChoice::Classic => {
+                EngineMode::Interpreter
+            }
+        }
+    }
 }
 
 /// What a module's host functions see.
@@ -96,7 +112,7 @@ fn text_error(error: &wat::Error) -> String {
 }
 
 /// More than any module has; a device may never end.
-const MAX_FILE: u64 = 1 << 30;
+pub(super) const MAX_FILE: u64 = 1 << 30;
 
 fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(file)?;
@@ -122,38 +138,87 @@ fn is_text(file: &Path, bytes: &[u8]) -> bool {
         || begin.starts_with(b";;")
 }
 
+/// How a file is to be executed.
+pub(super) struct Options<'a> {
+    /// What the command line says.
+    pub(super) asked: Option<EngineChoice>,
+    /// What is done where it says nothing.
+    pub(super) mode: EngineMode,
+    /// Whether the file may be native code.
+    pub(super) trust_aot: bool,
+    /// Where compiled code of modules is.
+    pub(super) compiled: Option<&'a Compiled>,
+}
+
 /// Loads a module for the engine that was chosen.
 pub(super) fn load(
     file: &Path,
     bytes: &[u8],
-    choice: EngineChoice,
-    trust_aot: bool,
+    options: &Options<'_>,
 ) -> Result<Module<Context>, Failure> {
     let failure = |why: String| Failure::of_file(Status::CannotLoad, "load", file, why);
     let kind = ModuleKind::of(bytes).map_err(|e| failure(printable(&e.to_string())))?;
-    check_choice(choice, kind).map_err(failure)?;
+    if let Some(asked) = options.asked {
+        check_choice(asked, kind).map_err(failure)?;
+    }
     let engine = Engine::new().map_err(|e| failure(e.to_string()))?;
-    match kind {
-        ModuleKind::Wasm => Module::load(&engine, bytes, &imports()),
-        ModuleKind::Aot if trust_aot => {
-            Module::load_trusted_aot(&engine, bytes, &imports(), AotTrust::given_by_user())
-        }
-        ModuleKind::Aot => {
-            return Err(failure(format!(
+    if kind == ModuleKind::Aot {
+        let trust = options.trust_aot.then(AotTrust::given_by_user);
+        let trust = trust.ok_or_else(|| {
+            failure(format!(
                 "{}\nIf you know where it comes from: --trust-aot",
                 LoadError::UntrustedAot
-            )));
+            ))
+        })?;
+        return Module::load_trusted_aot(&engine, bytes, &imports(), trust)
+            .map_err(|e| failure(printable(&e.to_string())));
+    }
+    let load_code = |code: &[u8]| {
+        Module::load_trusted_aot(&engine, code, &imports(), AotTrust::compiled_here())
+    };
+    match (options.mode, options.compiled) {
+        (EngineMode::Aot, Some(compiled)) => {
+            let code = compiled
+                .made(file, bytes)
+                .map_err(|e| Failure::of_file(Status::CannotLoad, "compile", file, e))?;
+            load_code(&code)
         }
+        (EngineMode::Aot, None) => {
+            return Err(failure("this arena runs no compiled code".to_owned()));
+        }
+        (EngineMode::Auto, Some(compiled)) => {
+            // Where compiled code cannot be had or loaded, the interpreter runs the module, or
+            // says what is wrong with it.
+            if let Some(code) = compiled.at_hand(file, bytes)
+                && let Ok(module) = load_code(&code)
+            {
+                return Ok(module);
+            }
+            let module = Module::load(&engine, bytes, &imports());
+            if module.is_ok() {
+                compiled.make_later(file, bytes);
+            }
+            module
+        }
+        _ => Module::load(&engine, bytes, &imports()),
     }
     .map_err(|e| failure(printable(&e.to_string())))
 }
 
+/// Loads native code that the user trusts.
+pub(super) fn load_trusted(file: &Path, bytes: &[u8]) -> Result<Module<Context>, Failure> {
+    let options = Options {
+        asked: None,
+        mode: EngineMode::Auto,
+        trust_aot: true,
+        compiled: None,
+    };
+    load(file, bytes, &options)
+}
+
 fn check_choice(choice: EngineChoice, kind: ModuleKind) -> Result<(), String> {
     match (choice, kind) {
-        (EngineChoice::Auto, _) | (EngineChoice::Aot, ModuleKind::Aot) => Ok(()),
-        (EngineChoice::Aot, ModuleKind::Wasm) => {
-            Err("the engine aot runs code that is compiled already\nCompile it: arena-aotc FILE -o FILE.aot".to_owned())
-        }
+        (EngineChoice::Auto | EngineChoice::Aot, _) => Ok(()),
         (_, ModuleKind::Aot) => {
             Err("it is AOT code, which interpreters do not run; leave --engine out".to_owned())
         }
@@ -163,6 +228,6 @@ fn check_choice(choice: EngineChoice, kind: ModuleKind) -> Result<(), String> {
         (EngineChoice::Classic, ModuleKind::Wasm) if !CLASSIC_INTERPRETER => Err(
             "this arena was built without the classic interpreter\nBuild it: cargo build --release --features classic-interp".to_owned(),
         ),
-        (EngineChoice::Fast | EngineChoice::Classic, ModuleKind::Wasm) => Ok(()),
+        _ => Ok(()),
     }
 }

@@ -2,12 +2,16 @@
 
 mod arts;
 mod broker;
+mod cache;
 mod channels;
 mod client;
+mod compile;
+mod compiled;
 mod completions;
 mod config;
 mod connection;
 mod engine;
+mod figures;
 mod inspect;
 mod logging;
 mod parse;
@@ -17,6 +21,7 @@ mod runtime;
 mod settings;
 mod status;
 mod subscribe;
+mod table;
 mod up;
 
 use std::process::ExitCode;
@@ -63,6 +68,10 @@ enum Command {
     Up(up::Args),
     /// Run a WebAssembly module
     Run(run::Args),
+    /// Compile a WebAssembly module to native code
+    Compile(compile::Args),
+    /// Look at the code that was compiled of modules, or remove it
+    Cache(cache::Args),
     /// Show what a module is made of, or what a realm knows of a module or a runtime
     Inspect(inspect::Args),
     /// Start a module in a realm
@@ -108,6 +117,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(args) => up::run(&args),
         Command::Run(args) => run::run(args),
+        Command::Compile(args) => compile::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Runtime(args) => runtime::run(&args),
         Command::Broker(args) => broker::run(&args),

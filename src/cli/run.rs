@@ -18,6 +18,7 @@ use crate::wamr::{
 use crate::wasi::{Stream, Wasi, WasiConfig};
 
 use super::channels::ChannelArgs;
+use super::compiled::Compiled;
 use super::engine::{self, Context, EngineChoice};
 use super::parse;
 use super::status::{Failure, Status, print, printable};
@@ -50,9 +51,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST[::GUEST][:ro]", value_parser = parse::dir)]
     dir: Vec<Dir>,
 
-    /// How to execute the module
-    #[arg(long, value_enum, default_value_t)]
-    engine: EngineChoice,
+    /// How to execute the module [default: auto, or the setting engine.mode]
+    #[arg(long, value_enum)]
+    engine: Option<EngineChoice>,
 
     /// Run an .aot file, which is native code and not confined
     #[arg(long)]
@@ -168,7 +169,18 @@ fn panicked() -> Failure {
 
 fn execute(args: &Args, stop: StopHandle) -> Outcome {
     let bytes = engine::read(&args.file)?;
-    let module = engine::load(&args.file, &bytes, args.engine, args.trust_aot)?;
+    let mut settings = args.channels.connection.settings()?;
+    if let Some(asked) = args.engine {
+        settings.engine.mode = asked.mode();
+    }
+    let compiled = Compiled::new(&settings, args.channels.connection.config());
+    let options = engine::Options {
+        asked: args.engine,
+        mode: settings.engine.mode,
+        trust_aot: args.trust_aot,
+        compiled: compiled.as_ref(),
+    };
+    let module = engine::load(&args.file, &bytes, &options)?;
     drop(bytes);
     let values = values(args, &module)?;
     let config = InstanceConfig {

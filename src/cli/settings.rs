@@ -86,6 +86,22 @@ impl Has for OfRealm {
     }
 }
 
+/// The flags of commands that compile.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfEngine;
+
+impl Has for OfEngine {
+    fn section(_: &str) -> bool {
+        false
+    }
+
+    fn key(key: &str) -> bool {
+        matches!(key, "engine.compiler" | "store.cache_dir")
+    }
+}
+
+/// The flags of commands that compile.
+pub(super) type EngineFlags = SettingsFlags<OfEngine>;
 /// The flags of commands that run a node, or look at settings.
 pub(super) type RuntimeFlags = SettingsFlags<OfRuntime>;
 /// The flags of the supervisor.

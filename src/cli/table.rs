@@ -2,7 +2,7 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::cli::status::printable;
+use super::status::printable;
 
 /// Rows under a head, in columns. The texts may be anybody's.
 pub(super) fn table<const N: usize>(

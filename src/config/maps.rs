@@ -18,7 +18,8 @@ pub(super) struct Rooms;
 pub(super) struct Dirs;
 
 /// The rooms that log: the parts of the program.
-pub(super) const ROOMS: [&str; 11] = [
+pub(super) const ROOMS: [&str; 12] = [
+    "artifacts",
     "broker",
     "cli",
     "config",

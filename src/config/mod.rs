@@ -50,10 +50,10 @@ pub use show::{to_json, to_toml};
 pub use surroundings::Surroundings;
 pub use table::{Flag, flags};
 pub use tree::{
-    BrokerSettings, LimitSettings, LogSettings, MqttServerSettings, RestartSettings,
-    RuntimeSettings, Settings, StoreSettings, SupervisorSettings,
+    BrokerSettings, EngineSettings, LimitSettings, LogSettings, MqttServerSettings,
+    RestartSettings, RuntimeSettings, Settings, StoreSettings, SupervisorSettings,
 };
 pub use types::{
-    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, RestartWord,
-    SchedulerName, Secret, UndeclaredTopics,
+    BrokerAddress, EngineMode, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion,
+    RestartWord, SchedulerName, Secret, UndeclaredTopics,
 };

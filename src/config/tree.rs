@@ -16,8 +16,8 @@ use super::places;
 use super::surroundings::Surroundings;
 use super::table::{Section, Setting, settings};
 use super::types::{
-    BrokerAddress, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion, RestartWord,
-    SchedulerName, Secret, UndeclaredTopics,
+    BrokerAddress, EngineMode, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion,
+    RestartWord, SchedulerName, Secret, UndeclaredTopics,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -158,6 +158,37 @@ settings! {
         /// How long it may take to fetch, check and load a module.
         load_timeout: Duration as Time = |_| seconds(30),
             range millis(100)..=HOUR, example "\"2m\"";
+    }
+
+    /// How modules are executed, and the code that is compiled of them.
+    engine: EngineSettings {
+        /// "auto", "interpreter" or "aot".
+        /// With "auto" compiled code is run where there is some; else a module is interpreted, and
+        /// compiled for its next start. With "aot" nothing runs that is not compiled.
+        mode: EngineMode as Word<EngineMode> = |_| EngineMode::Auto,
+            example "\"interpreter\"", flag "engine", variable "ARENA_ENGINE";
+        /// The compiler.
+        compiler: Option<PathBuf> as Maybe<File> = |_| None,
+            default "arena-aotc beside the program, else in $PATH",
+            example "\"/usr/bin/arena-aotc\"", flag "compiler", variable "ARENA_COMPILER";
+        /// The processor to compile for: "native" is this machine's, "baseline" any of its
+        /// architecture, "rpi4" a Raspberry Pi 4; or a name that LLVM knows.
+        cpu: String as Text = |_| "native".to_owned(),
+            example "\"baseline\"";
+        /// How long a start may wait for the compiler, by an estimate, with `arena run`.
+        /// A module that takes longer is interpreted while it is compiled.
+        compile_first: Duration as Time = |_| seconds(1),
+            range Duration::ZERO..=HOUR, example "\"0s\"";
+        /// How much CPU time the compiler may take for a module.
+        compile_time: Duration as Time = |_| seconds(300),
+            range seconds(1)..=seconds(86_400), example "\"20s\"";
+        /// How much memory the compiler may take.
+        compile_memory: u64 as Size<u64> = |_| 2 << 30,
+            range (64 << 20)..=1 << 40, example "\"512MiB\"";
+        /// How large all compiled code may be; it is in compiled in store.cache_dir.
+        /// What was not used for longest goes first.
+        cache_size: u64 as Size<u64> = |_| 1 << 30,
+            range 0..=1 << 50, example "\"100MiB\"";
     }
 
     /// An HTTP server that has module files: URL/users/NAME/FILENAME.
@@ -319,7 +350,7 @@ settings! {
         format: LogFormat as Word<LogFormat> = |_| LogFormat::Text,
             example "\"json\"", flag "log-format";
         /// Levels of single rooms, the parts of the program. As a variable: "pubsub=debug,guest=warn".
-        /// The rooms are broker, cli, config, guest, monitor, protocol, pubsub, runtime, supervisor, wamr and wasi.
+        /// The rooms are artifacts, broker, cli, config, guest, monitor, protocol, pubsub, runtime, supervisor, wamr and wasi.
         rooms: BTreeMap<String, LogLevel> as Rooms = |_| BTreeMap::new(),
             example "{ pubsub = \"debug\", guest = \"warn\" }";
     }

@@ -158,6 +158,16 @@ words! {
         Realm = "realm",
     }
 
+    /// How modules are executed.
+    EngineMode {
+        /// Compiled code where there is some, else the interpreter.
+        Auto = "auto",
+        /// The interpreter.
+        Interpreter = "interpreter",
+        /// Compiled code.
+        Aot = "aot",
+    }
+
     /// What goes when a mailbox is full.
     MailboxOverflow {
         /// What has waited longest.

@@ -5,6 +5,7 @@
 //! messages, which are always well-formed JSON.
 
 mod create;
+mod engine;
 mod envelope;
 mod error;
 mod fields;
@@ -23,6 +24,7 @@ mod value;
 mod tests;
 
 pub use create::{Channel, ChannelMode, CreateModule, FaultCrash, FileType, Parent, Resources};
+pub use engine::ModuleEngine;
 pub use error::{ParseError, Reason};
 pub use incoming::{Incoming, parse};
 pub use object_id::{MAX_OBJECT_ID, ObjectId};

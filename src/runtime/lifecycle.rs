@@ -6,8 +6,9 @@ use std::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::protocol::{DeleteModule, FaultCrash, ObjectId, Response};
+use crate::protocol::{DeleteModule, FaultCrash, ModuleEngine, ObjectId, Response};
 use crate::pubsub::{Qos, Topic};
+use crate::wamr::ModuleKind;
 
 use super::event::Event;
 use super::exit::{Exit, printable};
@@ -63,8 +64,12 @@ impl Node {
             return;
         }
         match report {
-            Report::Ready(granted) => {
+            Report::Ready(granted, kind) => {
                 entry.granted = granted;
+                entry.engine = Some(match kind {
+                    ModuleKind::Wasm => ModuleEngine::Interpreter,
+                    ModuleKind::Aot => ModuleEngine::Aot,
+                });
                 entry.state = State::Prepared;
                 if entry.waits {
                     self.made(uuid);

@@ -11,6 +11,7 @@
 mod app_dir;
 mod broker;
 mod cache;
+mod compiling;
 mod context;
 mod control;
 mod event;

@@ -128,7 +128,7 @@ impl Node {
                 self.keepalives = None;
             }
             Event::Worker(uuid, generation, report) => {
-                if !matches!(report, super::worker::Report::Ready(_)) {
+                if !matches!(report, super::worker::Report::Ready(..)) {
                     self.tidy_later();
                 }
                 self.on_worker(uuid, generation, report);

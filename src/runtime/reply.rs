@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::protocol::ObjectId;
+use crate::protocol::{ModuleEngine, ObjectId};
 use crate::pubsub::Topic;
 
 use super::exit::Exit;
@@ -22,6 +22,9 @@ pub(super) fn details(entry: &Entry, runtime: Uuid) -> Map<String, Value> {
     details.insert("parent".to_owned(), json!({ "uuid": runtime }));
     details.insert("state".to_owned(), entry.state.name().into());
     details.insert("restarts".to_owned(), entry.restarts.count().into());
+    if let Some(engine) = entry.engine {
+        details.insert(ModuleEngine::FIELD.to_owned(), engine.as_str().into());
+    }
     if let Ok(scheduling) = serde_json::to_value(&entry.granted)
         && scheduling != json!({})
     {

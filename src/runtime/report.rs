@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::monitor::ModuleSample;
-use crate::protocol::{APIS, Child, KeepAlive, ObjectId, timestamp};
+use crate::protocol::{APIS, Child, KeepAlive, ModuleEngine, ObjectId, timestamp};
 use crate::pubsub::{LinkCounters, Qos};
 
 use super::node::Node;
@@ -110,6 +110,9 @@ fn child(entry: &Entry, sample: Option<&ModuleSample>) -> Child {
     let mut extra = Map::new();
     extra.insert("state".to_owned(), entry.state.name().into());
     extra.insert("restarts".to_owned(), entry.restarts.count().into());
+    if let Some(engine) = entry.engine {
+        extra.insert(ModuleEngine::FIELD.to_owned(), engine.as_str().into());
+    }
     let counters = sample.map(|sample| &sample.counters);
     if let Some(counters) = counters {
         extra.insert("messages_in".to_owned(), counters.messages_in.into());

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::config::Settings;
+use crate::artifacts::Artifacts;
+use crate::config::{EngineMode, Settings};
 use crate::monitor::{HttpError, HttpServer, Monitor};
 use crate::protocol::{RealmError, Topics};
 use crate::pubsub::{Link, LinkError, Message, Qos, Router, Topic, TopicError};
@@ -19,11 +20,12 @@ use crate::wamr::{Engine, EngineError};
 
 use super::broker::{BrokerError, link_config};
 use super::cache::Cache;
+use super::compiling::Compiling;
 use super::context;
 use super::event::Event;
 use super::files::Files;
 use super::identity::{Identity, IdentityError};
-use super::loader::Loader;
+use super::loader::{Execution, Loader};
 use super::node::{Helpers, Node, new_id};
 use super::registration::{REGISTERED, Registration};
 use super::shared::{Shared, farewell};
@@ -105,6 +107,18 @@ fn files(settings: &Settings) -> Files {
     }
 }
 
+/// What executes modules.
+fn execution(settings: &Settings) -> Execution {
+    let Some(artifacts) = Artifacts::new(&settings.engine, &settings.store.cache_dir) else {
+        return Execution::Interpreted;
+    };
+    let compiling = Arc::new(Compiling::new(artifacts));
+    match settings.engine.mode {
+        EngineMode::Aot => Execution::Compiled(compiling),
+        EngineMode::Auto | EngineMode::Interpreter => Execution::Either(compiling),
+    }
+}
+
 /// Modules have a few descriptors each, and 1024, which is what shells allow as a rule, would
 /// be too few for some hundred of them.
 fn raise_descriptor_limit() {
@@ -147,6 +161,7 @@ impl Node {
         let sampler = monitor.start(settings.runtime.monitor_interval)?;
         let router = Router::new();
         let files = files(&settings);
+        let execution = execution(&settings);
         raise_descriptor_limit();
 
         let will = Message::new(
@@ -170,7 +185,7 @@ impl Node {
             router: router.clone(),
             monitor: monitor.clone(),
             files,
-            loader: Loader::new(engine, context::imports()),
+            loader: Loader::new(engine, context::imports(), execution),
             feeder: Feeder::new()?,
         });
         let http = http

@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime};
 use uuid::Uuid;
 
 use crate::config::Settings;
-use crate::protocol::CreateModule;
+use crate::protocol::{CreateModule, ModuleEngine};
 use crate::pubsub::{Lane, Subscription};
 
 use super::job::Snapshot;
@@ -52,6 +52,8 @@ pub(super) struct Entry {
     pub(super) report_exit: bool,
     pub(super) restarts: Restarts,
     pub(super) granted: Granted,
+    /// What executes it, as far as that is decided.
+    pub(super) engine: Option<ModuleEngine>,
     /// The memory that it is to begin with.
     pub(super) memory: Option<Snapshot>,
     pub(super) created: SystemTime,
@@ -81,6 +83,7 @@ impl Entry {
             report_exit: true,
             restarts: Restarts::new(settings.restart.backoff_min, settings.restart.backoff_max),
             granted: Granted::default(),
+            engine: None,
             memory: create.memory.take(),
             created: SystemTime::now(),
             started: now,

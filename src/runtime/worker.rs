@@ -12,7 +12,7 @@ use crate::config::{self, MailboxOverflow};
 use crate::guest::{Guest, GuestConfig, GuestError, UndeclaredTopics};
 use crate::monitor::{ModuleCounters, ModuleMonitor, ModuleProbe};
 use crate::pubsub::{MailboxLimits, Overflow, Qos};
-use crate::wamr::{Instance, InstanceConfig, InstantiateError, PAGE_SIZE, StopHandle};
+use crate::wamr::{Instance, InstanceConfig, InstantiateError, ModuleKind, PAGE_SIZE, StopHandle};
 use crate::wasi::{Wasi, WasiConfig};
 
 use super::context::Context;
@@ -27,8 +27,8 @@ use super::stdin::Stdin;
 /// What the node hears of a worker. Each ends with one `Refused` or `Ended`.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// The module can be run.
-    Ready(Granted),
+    /// The module can be run: with what it was granted, and by what executes it.
+    Ready(Granted, ModuleKind),
     /// It cannot, and why.
     Refused(String),
     /// It has run and ended, and left this memory behind, if that was asked for.
@@ -171,7 +171,8 @@ impl Worker {
         // A panic is a fault of ours. The module is over, and its neighbours know nothing of it.
         match catch_unwind(AssertUnwindSafe(|| self.prepare())) {
             Ok(Ok(prepared)) => {
-                report(Report::Ready(prepared.granted.clone()));
+                let kind = prepared.loaded.module.kind();
+                report(Report::Ready(prepared.granted.clone(), kind));
                 let (exit, memory) = catch_unwind(AssertUnwindSafe(|| self.execute(&prepared)))
                     .unwrap_or_else(|_| (Exit::trapped(OUR_FAULT), None));
                 Report::Ended(exit, memory)
@@ -185,7 +186,10 @@ impl Worker {
     fn prepare(&self) -> Result<Prepared, String> {
         let source = &self.job.source;
         let bytes = self.shared.files.read(source).map_err(|e| e.to_string())?;
-        let loaded = self.shared.loader.load(&bytes).map_err(|e| e.to_string())?;
+        let loader = &self.shared.loader;
+        let loaded = loader
+            .load(&self.job.argv0, &bytes)
+            .map_err(|e| e.to_string())?;
         drop(bytes);
         let info = loaded.module.info();
         match info.exported_func("_start") {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::protocol::{ExitReport, ObjectId, timestamp};
+use crate::protocol::{ExitReport, ModuleEngine, ObjectId, timestamp};
 
 /// A runtime.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,6 +166,8 @@ pub struct Exit {
 /// What a module takes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
+    /// What executes it, where its runtime tells that.
+    pub engine: Option<ModuleEngine>,
     /// CPU, in percent of one core.
     pub cpu_percent: f64,
     /// Bytes of memory.

@@ -46,6 +46,9 @@ fn as_nobody(place: &Place, args: &[&str]) -> Outcome {
         let mut command = std::process::Command::new(program);
         command
             .args(args)
+            .env("ARENA_ENGINE", "interpreter")
+            // That user cannot read the settings there.
+            .env_remove("HOME")
             .current_dir(place.path("."))
             .uid(65_534)
             .gid(65_534)

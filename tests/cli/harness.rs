@@ -63,6 +63,7 @@ impl Place {
             .args(args)
             .current_dir(self.dir.path())
             .env_clear()
+            .env("ARENA_ENGINE", "interpreter")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -11,6 +11,7 @@
 mod aot;
 mod bad_input;
 mod channels;
+mod compiled;
 mod general;
 mod harness;
 mod inspect;

@@ -14,6 +14,7 @@ fn run(broker: &str, more: &[&str]) -> Child {
         .args(["run", "--broker", broker])
         .args(more)
         .env_clear()
+        .env("ARENA_ENGINE", "interpreter")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

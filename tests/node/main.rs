@@ -12,6 +12,7 @@ mod mosquitto;
 
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 mod client;
+mod compiled;
 mod files;
 mod lifecycle;
 mod registration;

@@ -139,6 +139,7 @@ impl Runtime {
             format!("runtime.state_dir={}", dir.path().join("state").display()),
             format!("runtime.app_dir={}", apps.display()),
             format!("store.cache_dir={}", dir.path().join("cache").display()),
+            "engine.mode=interpreter".to_owned(),
         ] {
             // What the test's own settings say comes first.
             let (section, key) = setting.split_once('=').unwrap().0.split_once('.').unwrap();

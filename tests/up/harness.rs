@@ -60,6 +60,7 @@ impl Home {
             .current_dir(self.dir.path())
             .env_clear()
             .env("HOME", self.dir.path())
+            .env("ARENA_ENGINE", "interpreter")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::cli::figures::size;
+
 /// A text, or a dash.
 pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or("-").to_owned()
@@ -25,17 +27,6 @@ pub(super) fn percent(value: &Value) -> String {
 /// As in `12.3 MiB`.
 pub(super) fn bytes(value: &Value) -> String {
     value.as_u64().map_or_else(|| "-".to_owned(), size)
-}
-
-fn size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    for (shift, unit) in units {
-        if bytes >> shift > 0 {
-            let tenths = (u128::from(bytes) * 10) >> shift;
-            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
-        }
-    }
-    format!("{bytes} B")
 }
 
 /// How long ago something was, in its largest unit: `5s`, `3m`, `2h`, `9d`.
@@ -85,7 +76,7 @@ mod tests {
             (1023, "1023 B"),
             (1024, "1.0 KiB"),
             (1_600_000, "1.5 MiB"),
-            (u64::MAX, "17179869183.9 GiB"),
+            (u64::MAX, "15.9 EiB"),
         ] {
             assert_eq!(bytes(&json!(number)), is);
         }

@@ -1,11 +1,10 @@
 //! The commands that ask a supervisor, by its HTTP API.
 //!
-//! `server.rs` asks, `table.rs` and `figures.rs` make lists for people; of the others each is a
+//! `server.rs` asks, `figures.rs` makes lists for people; of the others each is a
 //! command. With `--json` they print what the API gives.
 
 mod figures;
 mod server;
-mod table;
 mod upload;
 
 pub(super) use server::ServerArgs;

@@ -9,7 +9,7 @@ use crate::cli::status::{Failure, print};
 
 use super::figures::{ago, bytes, list, percent, short, text};
 use super::server::ServerArgs;
-use super::table::table;
+use crate::cli::table::table;
 
 /// List the modules of a realm.
 #[derive(Debug, clap::Args)]
@@ -56,6 +56,7 @@ pub(in crate::cli) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 short(&module["uuid"]),
                 state(module),
                 text(&module["runtime"]["name"]),
+                text(&module["engine"]),
                 percent(&module["usage"]["cpu_percent"]),
                 bytes(&module["usage"]["memory"]),
                 restarts(module),
@@ -63,7 +64,7 @@ pub(in crate::cli) fn run(args: &Args) -> Result<ExitCode, Failure> {
             ]
         });
         let head = [
-            "NAME", "UUID", "STATE", "RUNTIME", "CPU", "MEMORY", "RESTARTS", "AGE",
+            "NAME", "UUID", "STATE", "RUNTIME", "ENGINE", "CPU", "MEMORY", "RESTARTS", "AGE",
         ];
         print(&table(head, rows))?;
     }

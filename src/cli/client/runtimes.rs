@@ -7,7 +7,7 @@ use crate::cli::status::{Failure, print};
 
 use super::figures::{ago, bytes, list, of, percent, short, text};
 use super::server::ServerArgs;
-use super::table::table;
+use crate::cli::table::table;
 
 /// List the runtimes of a realm.
 #[derive(Debug, clap::Args)]

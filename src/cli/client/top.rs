@@ -19,7 +19,7 @@ use crate::cli::status::{Failure, Status, print};
 use super::figures::{bytes, list, of, percent, short, text};
 use super::ps::{has_ended, restarts};
 use super::server::{Client, ServerArgs};
-use super::table::table;
+use crate::cli::table::table;
 
 /// Watch runtimes and modules: CPU, memory, messages.
 ///

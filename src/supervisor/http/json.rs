@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
-use crate::protocol::timestamp;
+use crate::protocol::{ModuleEngine, timestamp};
 use crate::supervisor::{
     Exit, Line, Module, ModuleState, Runtime, RuntimeState, Stats, StoredFile, Supervisor,
 };
@@ -63,6 +63,7 @@ pub(super) fn module(supervisor: &Supervisor, module: &Module) -> Map<String, Va
         "started": time(module.started),
         "changed": timestamp(module.changed),
         "exit": module.exit.as_ref().map(Exit::to_value),
+        "engine": usage.engine.map(ModuleEngine::as_str),
         "usage": {
             "cpu_percent": usage.cpu_percent,
             "memory": usage.memory,

@@ -71,7 +71,7 @@ pub(super) fn schemas() -> Value {
         "moves_to": maybe_uuid(), "restart": restart(), "restarts": whole(),
         "created": time(), "started": maybe_time(), "changed": time(),
         "exit": { "anyOf": [of("Exit"), { "type": "null" }] },
-        "usage": of("Usage"),
+        "engine": maybe_text(), "usage": of("Usage"),
     });
     let original_module = json!({
         "type": { "const": "module" }, "uuid": uuid(), "name": text(),

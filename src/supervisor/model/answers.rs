@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::place::NO_ANSWER;
 use super::runtimes::told;
 use super::{Body, EventKind, Model, ModuleState, Now, Refusal, RefusalKind, ReplyTo, To};
-use crate::protocol::{DeleteModule, ObjectId, Response};
+use crate::protocol::{DeleteModule, ModuleEngine, ObjectId, Response};
 use crate::supervisor::records::{Exit, printable};
 
 impl Model {
@@ -89,11 +89,13 @@ impl Model {
         } else {
             ModuleState::Running
         };
+        let engine = details.and_then(|d| ModuleEngine::of_value(d.get(ModuleEngine::FIELD)?));
         self.drop_request(uuid);
         self.set_state(now, uuid, state, runtime);
         self.change(uuid, |module| {
             module.started = Some(now.system);
             module.ran = true;
+            module.usage.engine = engine;
         });
         if let Some(job) = self.job(uuid) {
             job.tried.clear();
@@ -116,6 +118,9 @@ impl Model {
             return serde_json::Map::new();
         };
         let mut map = entry.record.details();
+        if let Some(engine) = entry.record.usage.engine {
+            map.insert(ModuleEngine::FIELD.to_owned(), engine.as_str().into());
+        }
         if let Some(scheduling @ Value::Object(_)) = details.and_then(|d| d.get("scheduling")) {
             map.insert("scheduling".to_owned(), scheduling.clone());
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{EventKind, Job, Model, ModuleEntry, ModuleState, Now, Placed};
-use crate::protocol::{Child, CreateModule};
+use crate::protocol::{Child, CreateModule, ModuleEngine};
 use crate::supervisor::records::{Exit, Module, RestartPolicy, Usage, Wish, printable};
 
 impl Model {
@@ -170,6 +170,10 @@ fn usage(child: &Child) -> Usage {
     let count = |key: &str| child.extra.get(key).and_then(Value::as_u64);
     let count = |key: &str| count(key).unwrap_or_default();
     Usage {
+        engine: child
+            .extra
+            .get(ModuleEngine::FIELD)
+            .and_then(ModuleEngine::of_value),
         cpu_percent: child.cpu_usage_percent,
         memory: child.mem_usage,
         active: child.active,

@@ -1,0 +1,84 @@
+//! Compiled code of what `arena run` runs.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::artifacts::{self, Artifacts, Found, MakeError};
+use crate::config::Settings;
+
+/// Finds, makes, or has made.
+pub(super) struct Compiled {
+    artifacts: Artifacts,
+    /// What takes no longer to compile is compiled before it is run.
+    first: Duration,
+    /// The file of settings that was named.
+    config: Option<PathBuf>,
+}
+
+impl Compiled {
+    /// As the settings have it; `None` when modules are to be interpreted.
+    pub(super) fn new(settings: &Settings, config: Option<PathBuf>) -> Option<Compiled> {
+        Some(Compiled {
+            artifacts: Artifacts::new(&settings.engine, &settings.store.cache_dir)?,
+            first: settings.engine.compile_first,
+            config,
+        })
+    }
+
+    /// The code of a module, however long it takes to make it.
+    pub(super) fn made(&self, file: &Path, wasm: &[u8]) -> Result<Vec<u8>, MakeError> {
+        let name = file.to_string_lossy();
+        self.artifacts.find_or_make(&name, wasm, &mut |_| true)
+    }
+
+    /// The code of a module if it is in the cache, or can be made quickly.
+    pub(super) fn at_hand(&self, file: &Path, wasm: &[u8]) -> Option<Vec<u8>> {
+        match self.artifacts.find(&artifacts::digest(wasm)) {
+            Found::Code(code) => Some(code),
+            Found::Refused => None,
+            Found::Nothing => {
+                let quick =
+                    self.artifacts.can_compile() && artifacts::compile_time(wasm) <= self.first;
+                let name = file.to_string_lossy();
+                let make = || self.artifacts.make(&name, wasm, &mut |_| true).ok();
+                quick.then(make).flatten()
+            }
+        }
+    }
+
+    /// Has a process of its own compile a module, for its next start: this one may end first.
+    pub(super) fn make_later(&self, file: &Path, wasm: &[u8]) {
+        if !self.artifacts.can_compile() || self.artifacts.has(&artifacts::digest(wasm)) {
+            return;
+        }
+        // The next start is as this one then, and tries again.
+        let _ = self.start(file, wasm);
+    }
+
+    fn start(&self, file: &Path, wasm: &[u8]) -> io::Result<()> {
+        let module = artifacts::in_memory("arena-module", wasm)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["compile", "--cache", "--background", "--name"]);
+        command.arg(file);
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(std::path::absolute(config)?);
+        }
+        let mut child = command
+            .arg("-")
+            .stdin(module)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/")
+            // Ctrl-C is for the module.
+            .process_group(0)
+            .spawn()?;
+        std::thread::Builder::new()
+            .name("compiles".to_owned())
+            .stack_size(32 * 1024)
+            .spawn(move || child.wait())?;
+        Ok(())
+    }
+}
