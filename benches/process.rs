@@ -82,10 +82,28 @@ fn programs(dir: &Path) -> Vec<Program> {
     let arena = PathBuf::from(arena);
     let mut programs = vec![
         Program::new("native C", &native, &[]),
-        Program::new("arena run hello.wasm", &arena, &["run".as_ref(), &wasm]),
+        Program::new(
+            "arena run hello.wasm, interpreted",
+            &arena,
+            &["run".as_ref(), "--engine=interpreter".as_ref(), &wasm],
+        ),
     ];
     if let Some(compiler) = std::env::var_os("ARENA_AOTC") {
         let aot = dir.join("hello.aot");
+        let mut cached = Program::new(
+            "arena run hello.wasm, from the cache",
+            &arena,
+            &["run".as_ref(), "--engine=aot".as_ref(), &wasm],
+        );
+        cached.env = vec![
+            ("ARENA_COMPILER", PathBuf::from(&compiler)),
+            ("ARENA_STORE_CACHE_DIR", dir.join("cache")),
+        ];
+        // Compiles it.
+        cached.run();
+        cached.times.clear();
+        cached.peak_kib = 0;
+        programs.push(cached);
         let made = Command::new(compiler)
             .arg(&wasm)
             .arg("-o")
@@ -126,6 +144,7 @@ struct Program {
     name: &'static str,
     path: PathBuf,
     args: Vec<PathBuf>,
+    env: Vec<(&'static str, PathBuf)>,
     times: Vec<Duration>,
     peak_kib: i64,
 }
@@ -136,6 +155,7 @@ impl Program {
             name,
             path: path.to_path_buf(),
             args: args.iter().map(|arg| arg.to_path_buf()).collect(),
+            env: Vec::new(),
             times: Vec::new(),
             peak_kib: 0,
         }
@@ -149,6 +169,7 @@ impl Program {
         let mut command = Command::new(&self.path);
         command
             .args(&self.args)
+            .envs(self.env.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let begin = Instant::now();

@@ -23,21 +23,23 @@ look_for() {
     "$check" "$argument" || missing+=("${@:2}")
 }
 
-# look build|tests: fills `missing`.
+# look build|tests [aot]: fills `missing`.
 look() {
     missing=()
     look_for has_c gcc libc6-dev
     look_for has_simde libsimde-dev
     if [[ $1 == tests ]]; then
-        look_for has_cxx g++
         look_for has_libclang 'libclang-19-dev|libclang-dev'
-        look_for has_llvm llvm-19-dev
-        look_for has_file:/usr/include/zstd.h libzstd-dev
-        look_for has_file:/usr/include/histedit.h libedit-dev
         look_for has_program:shellcheck shellcheck
         # In /usr/sbin, which is not in everybody's PATH.
         look_for has_file:/usr/sbin/mosquitto mosquitto
         look_for has_program:mosquitto_passwd mosquitto
+    fi
+    if [[ ${2-} == aot ]]; then
+        look_for has_cxx g++
+        look_for has_llvm llvm-19-dev
+        look_for has_file:/usr/include/zstd.h libzstd-dev
+        look_for has_file:/usr/include/histedit.h libedit-dev
     fi
 }
 
@@ -58,7 +60,8 @@ install_missing() {
     announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
 }
 
-# setup build|tests: installs what building, or building and testing, needs beside Rust itself.
+# setup build|tests [aot]: installs what building, or building and testing, needs beside Rust
+# itself; with aot also what the AOT compiler needs.
 setup() {
     local missing
     if ! has_program cargo; then
