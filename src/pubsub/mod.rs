@@ -8,6 +8,8 @@
 //!   broker sends back, are dropped, and so are copies that it sends for several of our
 //!   subscriptions.
 //! - Of all filters only those that no other covers are subscribed at the broker.
+//! - Programs that are many clients at once have a [`Peer`] for each, which is a connection
+//!   without a thread, and without a router.
 //! - Whoever subscribes must not block. A module has a [`Mailbox`]: bounded, counted, with a
 //!   [`Queue`] for each channel. Payloads are shared, not copied.
 
@@ -26,8 +28,8 @@ mod upstream;
 pub use arrivals::{Seen, Watch};
 pub use broker_url::{BrokerUrl, BrokerUrlError, Transport};
 pub use link::{
-    Backoff, Credentials, Link, LinkConfig, LinkCounters, LinkError, LinkEvent, LinkStatus,
-    Protocol, TlsConfig,
+    Backoff, Credentials, Link, LinkConfig, LinkCounters, LinkError, LinkEvent, LinkStatus, Peer,
+    PeerError, Protocol, TlsConfig,
 };
 pub use mailbox::{Mailbox, MailboxLimits, MailboxStats, Overflow, Queue, Wait};
 pub use message::{Inbound, Lane, Message, PublishError, Qos, Share, Subscriber, Uplink};

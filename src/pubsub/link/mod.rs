@@ -17,7 +17,9 @@ mod connection;
 mod failure;
 mod input;
 mod lanes;
+mod login;
 mod outbox;
+mod peer;
 mod sender;
 mod session;
 mod status;
@@ -37,6 +39,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 pub use config::{Backoff, Credentials, LinkConfig, Protocol, TlsConfig};
+pub use peer::{Peer, PeerError};
 pub use status::{LinkCounters, LinkEvent, LinkStatus};
 
 use super::router::Router;

@@ -8,7 +8,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::message::{Inbound, Message, Qos};
 use super::super::topic::{Filter, Topic};
+use super::config::Protocol;
 use super::failure::Failure;
+use super::v4::V4;
+use super::v5::V5;
 
 /// How many messages may be in flight, unless the broker says less.
 pub(super) const WINDOW: u16 = 256;
@@ -98,6 +101,14 @@ pub(super) trait Session: Send {
 
     /// Whether our own messages do not come back.
     fn no_local(&self) -> bool;
+}
+
+/// A session of this protocol, with so many messages in flight at most.
+pub(super) fn of(protocol: Protocol, window: u16) -> Box<dyn Session> {
+    match protocol {
+        Protocol::Mqtt311 => Box::new(V4::new(window)),
+        Protocol::Mqtt5 => Box::new(V5::new(window)),
+    }
 }
 
 /// A message as it came, if its topic is one.

@@ -13,19 +13,22 @@ use super::super::message::{Message, Qos};
 use super::super::topic::Filter;
 use super::failure::Failure;
 use super::outbox::MAX_PACKET;
-use super::session::{Hello, Incoming, Session, WINDOW, Welcome, inbound};
+use super::session::{Hello, Incoming, Session, Welcome, inbound};
 
 /// So many bytes of filters go in one packet, which brokers take that limit packets.
 const MAX_FILTERS: usize = 8 * 1024;
 
 pub(super) struct V4 {
     state: MqttState,
+    window: u16,
 }
 
 impl V4 {
-    pub(super) fn new() -> V4 {
+    /// With so many messages in flight at most.
+    pub(super) fn new(window: u16) -> V4 {
         V4 {
-            state: MqttState::new(WINDOW, false),
+            state: MqttState::new(window, false),
+            window,
         }
     }
 }
@@ -116,7 +119,7 @@ impl Session for V4 {
     }
 
     fn has_room(&self) -> bool {
-        self.state.inflight() < WINDOW && self.state.collision.is_none()
+        self.state.inflight() < self.window && self.state.collision.is_none()
     }
 
     fn packet_size(&self, message: &Message) -> usize {

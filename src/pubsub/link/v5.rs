@@ -14,18 +14,22 @@ use super::super::message::{Message, Qos};
 use super::super::topic::Filter;
 use super::failure::Failure;
 use super::outbox::MAX_PACKET;
-use super::session::{Hello, Incoming, Session, WINDOW, Welcome, inbound};
+use super::session::{Hello, Incoming, Session, Welcome, inbound};
 
 pub(super) struct V5 {
     state: MqttState,
+    /// How many messages may be in flight, as we have it, and as the broker says.
+    most: u16,
     window: u16,
 }
 
 impl V5 {
-    pub(super) fn new() -> V5 {
+    /// With so many messages in flight at most.
+    pub(super) fn new(window: u16) -> V5 {
         V5 {
-            state: MqttState::new(WINDOW, false),
-            window: WINDOW,
+            state: MqttState::new(window, false),
+            most: window,
+            window,
         }
     }
 }
@@ -125,7 +129,7 @@ impl Session for V5 {
             }
             Some(Event::Incoming(Packet::ConnAck(answer))) => {
                 let welcome = welcome(&answer);
-                self.window = welcome.window.unwrap_or(WINDOW).clamp(1, WINDOW);
+                self.window = welcome.window.unwrap_or(self.most).clamp(1, self.most);
                 Incoming::Welcome(welcome)
             }
             Some(Event::Incoming(Packet::PingResp(_))) => Incoming::Pong,

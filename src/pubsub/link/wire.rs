@@ -450,6 +450,7 @@ impl Wire {
 mod tests {
     use super::super::super::message::{Lane, Message, Share};
     use super::super::super::topic::Topic;
+    use super::super::session::WINDOW;
     use super::super::transport::Stream;
     use super::super::v4::V4;
     use super::*;
@@ -459,7 +460,11 @@ mod tests {
         let (ours, _) = tokio::io::duplex(64);
         let ours: Box<dyn Stream> = Box::new(ours);
         let (_, writer) = tokio::io::split(ours);
-        Wire::new(Router::new(), Box::new(V4::new()), Writer::Wrapped(writer))
+        Wire::new(
+            Router::new(),
+            Box::new(V4::new(WINDOW)),
+            Writer::Wrapped(writer),
+        )
     }
 
     fn put(outbox: &Outbox, lane: u64, size: usize) {

@@ -5,22 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::super::router::Router;
-use super::config::{Backoff, Credentials, LinkConfig, Protocol};
+use super::config::{Backoff, LinkConfig};
 use super::connection::Connection;
 use super::failure::{Failure, FailureKind};
+use super::login;
 use super::outbox::{Stop, as_u64};
 use super::sender::Sender;
-use super::session::{Hello, Session};
+use super::session::{self, WINDOW};
 use super::status::{LinkEvent, Teller};
 use super::transport;
-use super::v4::V4;
-use super::v5::V5;
 use super::wire::Flight;
 
 /// A connection that has lasted so long was a good one; what comes next begins anew.
@@ -129,11 +126,8 @@ impl Worker {
     }
 
     async fn connect(&self) -> Result<Connection<'_>, Failure> {
-        let hello = self.hello()?;
-        let session: Box<dyn Session> = match self.config.protocol {
-            Protocol::Mqtt311 => Box::new(V4::new()),
-            Protocol::Mqtt5 => Box::new(V5::new()),
-        };
+        let hello = login::hello(&self.config)?;
+        let session = session::of(self.config.protocol, WINDOW);
         let ends = transport::connect(&self.config).await?;
         Connection::open(
             ends,
@@ -143,58 +137,6 @@ impl Worker {
             (&self.sender, &self.router),
         )
         .await
-    }
-
-    fn hello(&self) -> Result<Hello, Failure> {
-        let config = &self.config;
-        // In whole seconds, and rather longer than what we keep to.
-        let seconds = config.keep_alive.as_millis().div_ceil(1000);
-        Ok(Hello {
-            client_id: config.client_id.clone(),
-            keep_alive: u16::try_from(seconds).unwrap_or(u16::MAX),
-            login: self.login()?,
-            will: config.will.clone(),
-        })
-    }
-
-    fn login(&self) -> Result<Option<(String, String)>, Failure> {
-        let login = match &self.config.credentials {
-            Credentials::None => {
-                let broker = &self.config.broker;
-                match (broker.user(), broker.password()) {
-                    (None, None) => return Ok(None),
-                    (user, password) => (
-                        user.unwrap_or_default().to_owned(),
-                        password.unwrap_or_default().to_owned(),
-                    ),
-                }
-            }
-            Credentials::Password { user, password } => (user.clone(), password.clone()),
-            Credentials::TokenFile { user, path } => {
-                let text = std::fs::read_to_string(path).map_err(|e| {
-                    Failure::refused(format!("cannot read the token {}: {e}", path.display()))
-                })?;
-                let token = text.trim();
-                if token.is_empty() {
-                    return Err(Failure::refused(format!(
-                        "there is no token in {}",
-                        path.display()
-                    )));
-                }
-                let user = user
-                    .clone()
-                    .or_else(|| subject(token))
-                    .unwrap_or_else(|| self.config.client_id.clone());
-                (user, token.to_owned())
-            }
-        };
-        let longest = usize::from(u16::MAX);
-        if login.0.len() > longest || login.1.len() > longest {
-            return Err(Failure::refused(
-                "the user name, the password or the token is longer than MQTT allows",
-            ));
-        }
-        Ok(Some(login))
     }
 
     /// Puts back what was in flight, to be sent again.
@@ -280,27 +222,9 @@ impl Worker {
     }
 }
 
-/// Whose token it is, if it is a JWT that says so. Whether it is true is the broker's business.
-fn subject(token: &str) -> Option<String> {
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
-    let subject = claims.get("sub")?.as_str()?;
-    (!subject.is_empty()).then(|| subject.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_subject_of_a_token() {
-        // {"alg":"none"} . {"sub":"alice"} .
-        let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.";
-        assert_eq!(subject(token).as_deref(), Some("alice"));
-        assert_eq!(subject("secret"), None);
-        assert_eq!(subject("a.b.c"), None);
-        assert_eq!(subject("a.e30.c"), None);
-    }
 
     #[test]
     fn waits_grow_up_to_the_longest() {
