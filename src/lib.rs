@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod protocol;
 pub mod pubsub;
 pub mod runtime;
+pub mod simulate;
 pub mod supervisor;
 pub mod wamr;
 pub mod wasi;

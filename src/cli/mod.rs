@@ -19,6 +19,7 @@ mod publish;
 mod run;
 mod runtime;
 mod settings;
+mod simulate;
 mod status;
 mod subscribe;
 mod table;
@@ -94,6 +95,8 @@ enum Command {
     Broker(broker::Args),
     /// Supervise a realm: know its runtimes and place modules on them
     Arts(arts::Args),
+    /// Load a supervisor with runtimes and modules that are made up
+    Simulate(simulate::Args),
     /// Show the settings that hold, and where each comes from
     Config(config::Args),
     /// Publish a message
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Runtime(args) => runtime::run(&args),
         Command::Broker(args) => broker::run(&args),
         Command::Arts(args) => arts::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Pub(args) => publish::run(args),
         Command::Sub(args) => subscribe::run(args),

@@ -224,7 +224,7 @@ fn until_told(
 }
 
 /// The first signal has come, or is not needed any more.
-fn end_at_once_from_now_on(signals: Receiver<i32>) {
+pub(super) fn end_at_once_from_now_on(signals: Receiver<i32>) {
     // Without the thread a second signal does nothing, and all ends in order.
     let _ = std::thread::Builder::new()
         .name("second-signal".to_owned())
