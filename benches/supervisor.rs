@@ -1,5 +1,5 @@
-//! The supervisor under load: `arena arts` as a process, a real Mosquitto, and a thousand runtimes
-//! made of one client.
+//! The supervisor under load: `arena arts` as a process, a real Mosquitto, and simulated runtimes
+//! in this process, each with its connection.
 //!
 //! `cargo bench --bench supervisor` prints figures. Nothing here asserts a time.
 #![allow(
@@ -18,13 +18,10 @@ mod client;
 #[path = "../tests/support/mosquitto.rs"]
 mod mosquitto;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use rumqttc::{Event, MqttOptions, Packet, QoS};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use arena_runtime::pubsub::LinkConfig;
+use arena_runtime::simulate::{FleetConfig, ModulesConfig, SimulateConfig, Simulation, Times};
 
 use arts::{Arts, CONTROL};
 
@@ -45,190 +42,126 @@ fn main() {
     arts::wait_for_supervisor(&probe);
     drop(probe);
 
-    let port = broker.port();
-    let (registered, all_registered) = mpsc::channel();
-    std::thread::spawn(move || fleet(port, &registered));
+    at_rest(&broker, &arts);
+    load(&broker, &arts);
+    losses(&broker);
+    arts.stop();
+}
+
+fn simulate(broker: &mosquitto::Broker, runtimes: usize, modules: usize) -> Simulation {
+    let url = broker.url().parse().expect("a broker's address");
+    let config = SimulateConfig {
+        realm: "realm".to_owned(),
+        link: LinkConfig::new(url, "unused"),
+        seed: 1,
+        fleet: FleetConfig {
+            alike: true,
+            ..FleetConfig::new(runtimes)
+        },
+        modules: ModulesConfig::new(modules, RATE.into()),
+        patience: Duration::from_secs(60),
+    };
+    Simulation::start(config).expect("it starts")
+}
+
+fn wait(what: &str, is: impl Fn() -> bool) {
     let begin = Instant::now();
-    all_registered.recv().expect("the fleet runs");
+    while !is() {
+        assert!(begin.elapsed() < Duration::from_secs(300), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runtimes without modules.
+fn at_rest(broker: &mosquitto::Broker, arts: &Arts) {
+    let simulation = simulate(broker, RUNTIMES, 0);
+    wait("registrations", || {
+        simulation.report().registered_in.is_some()
+    });
+    let time = simulation.report().registered_in.expect("they are");
     println!(
         "{RUNTIMES} runtimes registered in {:.2} s",
-        begin.elapsed().as_secs_f64()
+        time.as_secs_f64()
     );
+    watch(arts, "no modules");
+    simulation.stop().expect("it runs");
+}
+
+/// What the supervisor costs while nothing but keepalives comes.
+fn watch(arts: &Arts, with: &str) {
     let before = arts.cpu();
-    let begin = Instant::now();
-    let mut times = creates(port);
-    let wall = begin.elapsed();
-    let cpu = arts.cpu() - before;
-    times.sort_unstable();
-    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
+    std::thread::sleep(KEEPALIVE * 2);
     println!(
-        "{} creates at {RATE}/s placed and answered: median {:.2} ms, 99 % {:.2} ms, worst {:.2} ms",
-        times.len(),
-        at(50).as_secs_f64() * 1e3,
-        at(99).as_secs_f64() * 1e3,
-        at(100).as_secs_f64() * 1e3,
+        "watching {RUNTIMES} runtimes with {with}: {:.1} % of a core, RSS {:.1} MB",
+        (arts.cpu() - before).as_secs_f64() / (KEEPALIVE * 2).as_secs_f64() * 100.0,
+        megabytes(arts)
+    );
+}
+
+fn megabytes(arts: &Arts) -> f64 {
+    f64::from(u32::try_from(arts.memory() >> 10).unwrap_or(u32::MAX)) / 1024.0
+}
+
+fn millis(times: &Times) -> String {
+    let millis = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64() * 1e3;
+    format!(
+        "median {:.2} ms, 99 % {:.2} ms, worst {:.2} ms",
+        millis(times.percentile(50)),
+        millis(times.percentile(99)),
+        millis(times.max())
+    )
+}
+
+fn load(broker: &mosquitto::Broker, arts: &Arts) {
+    let simulation = simulate(broker, RUNTIMES, MODULES);
+    wait("registrations", || {
+        simulation.report().registered_in.is_some()
+    });
+    let (before, begin) = (arts.cpu(), Instant::now());
+    wait("modules", || simulation.progress().whole);
+    let (cpu, wall) = (arts.cpu() - before, begin.elapsed());
+    let report = simulation.report();
+    println!(
+        "{} creates at {RATE}/s placed and answered in {:.1} s: {}",
+        report.creates.granted,
+        wall.as_secs_f64(),
+        millis(&report.creates.times)
     );
     println!(
         "the supervisor: {:.0} % of a core, RSS {:.1} MB",
         cpu.as_secs_f64() / wall.as_secs_f64() * 100.0,
-        f64::from(u32::try_from(arts.memory() >> 10).unwrap_or(u32::MAX)) / 1024.0
+        megabytes(arts)
     );
-    // Two rounds of keepalives with all modules.
-    let before = arts.cpu();
-    std::thread::sleep(KEEPALIVE * 2);
+    watch(arts, &format!("{MODULES} modules"));
+    let report = simulation.stop().expect("it runs");
     println!(
-        "watching {RUNTIMES} runtimes with {MODULES} modules: {:.1} % of a core",
-        (arts.cpu() - before).as_secs_f64() / (KEEPALIVE * 2).as_secs_f64() * 100.0
+        "{} deletes: {}",
+        report.deletes.granted,
+        millis(&report.deletes.times)
     );
-    arts.stop();
 }
 
-fn connect(port: u16, filters: &[&str]) -> (rumqttc::Client, rumqttc::Connection) {
-    let mut options = MqttOptions::new(format!("load-{}", Uuid::new_v4()), "127.0.0.1", port);
-    options.set_max_packet_size(16 << 20, 16 << 20);
-    options.set_inflight(1000);
-    let (client, mut connection) = rumqttc::Client::new(options, 100_000);
-    let mut network = rumqttc::NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    connection.eventloop.set_network_options(network);
-    for filter in filters {
-        // A thousand runtimes have a connection each, so that no broker's limit of messages in
-        // flight to one client counts for them all. With this quality there is none.
-        client.subscribe(*filter, QoS::AtMostOnce).expect("it runs");
-    }
-    (client, connection)
-}
-
-/// The modules of each runtime.
-type Placed = Arc<Mutex<HashMap<Uuid, Vec<String>>>>;
-
-/// All runtimes: they register, send keepalives, and start whatever they are asked for.
-fn fleet(port: u16, registered: &mpsc::Sender<()>) {
-    let (client, mut connection) = connect(port, &["realm/proc/control/+", "realm/proc/reg"]);
-    let runtimes: Vec<Uuid> = (0..RUNTIMES).map(|_| Uuid::new_v4()).collect();
-    let placed = Placed::default();
-    let mut waiting: HashSet<String> = HashSet::new();
-    for event in connection.iter() {
-        match event {
-            // Of both subscriptions, one after the other.
-            Ok(Event::Incoming(Packet::SubAck(_))) if waiting.is_empty() => {
-                for uuid in &runtimes {
-                    let id = Uuid::new_v4().to_string();
-                    let message = json!({"object_id": id, "action": "create", "type": "arts_req",
-                        "data": {"type": "runtime", "uuid": uuid, "name": format!("sim-{uuid}"),
-                            "apis": "wasi:snapshot_preview1 wasi:unstable", "max_nmodules": 100,
-                            "runtime_type": "simulated",
-                            "platform": {"arch": "x86_64", "cores": 4, "memory": 4_u64 << 30}}});
-                    waiting.insert(id);
-                    publish(&client, "realm/proc/reg", &message);
-                }
-            }
-            Ok(Event::Incoming(Packet::Publish(publish))) => {
-                let message: Value = serde_json::from_slice(&publish.payload).unwrap();
-                if message["type"] == "arts_resp" {
-                    let id = message["object_id"].as_str().unwrap();
-                    if waiting.remove(id) && waiting.is_empty() {
-                        let (client, runtimes) = (client.clone(), runtimes.clone());
-                        let placed = Arc::clone(&placed);
-                        std::thread::spawn(move || keepalives(&client, &runtimes, &placed));
-                        registered.send(()).expect("it is awaited");
-                    }
-                } else if publish.topic != "realm/proc/reg" {
-                    let runtime = publish.topic.rsplit('/').next().unwrap();
-                    let runtime = runtime.parse().unwrap();
-                    let module = message["data"]["uuid"].as_str().unwrap().to_owned();
-                    let mut placed = placed.lock().unwrap();
-                    let modules = placed.entry(runtime).or_default();
-                    modules.retain(|known| *known != module);
-                    if message["action"] == "create" {
-                        modules.push(module);
-                    }
-                    drop(placed);
-                    let answer = json!({"object_id": message["object_id"], "type": "arts_resp",
-                        "data": {"result": "ok", "details": message["data"]}});
-                    self::publish(&client, &publish.topic, &answer);
-                }
-            }
-            Ok(_) => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// Keepalives of all runtimes, spread over the interval.
-fn keepalives(client: &rumqttc::Client, runtimes: &[Uuid], placed: &Placed) {
-    let begin = Instant::now();
-    for number in 0.. {
-        let due = begin + KEEPALIVE / u32::try_from(RUNTIMES).unwrap() * number;
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let uuid = runtimes[usize::try_from(number).unwrap() % RUNTIMES];
-        let children = placed.lock().unwrap().get(&uuid).cloned();
-        let children = children.unwrap_or_default();
-        let children = children.iter().map(|module| {
-            json!({"uuid": module, "name": "m", "active": -1, "cpu_usage_percent": 0.5,
-                "mem_usage": 65_536, "state": "running"})
-        });
-        let children: Vec<_> = children.collect();
-        let message = json!({"object_id": Uuid::new_v4(), "action": "update", "type": "arts_req",
-            "data": {"type": "runtime", "uuid": uuid, "name": format!("sim-{uuid}"),
-                "apis": "wasi:snapshot_preview1 wasi:unstable", "max_nmodules": 100,
-                "nmodules": children.len(), "children": children, "cpu_usage_percent": 3.0,
-                "mem_usage": 10_000_000, "mem_available": 2_u64 << 30}});
-        publish(client, "realm/proc/keepalive", &message);
-    }
-}
-
-fn publish(client: &rumqttc::Client, topic: &str, message: &Value) {
-    client
-        .publish(topic, QoS::AtMostOnce, false, message.to_string())
-        .expect("it runs");
-}
-
-/// Asks for modules at a steady rate; how long each took to be answered.
-fn creates(port: u16) -> Vec<Duration> {
-    let (client, mut connection) = connect(port, &[CONTROL]);
-    let (ready, is_ready) = mpsc::channel();
-    let (answered, answers) = mpsc::channel();
-    std::thread::spawn(move || {
-        for event in connection.iter() {
-            match event {
-                Ok(Event::Incoming(Packet::SubAck(_))) => ready.send(()).expect("it is awaited"),
-                Ok(Event::Incoming(Packet::Publish(publish))) => {
-                    let at = Instant::now();
-                    let message: Value = serde_json::from_slice(&publish.payload).unwrap();
-                    if message["type"] == "arts_resp" && answered.send((at, message)).is_err() {
-                        return;
-                    }
-                }
-                Ok(_) => {}
-                Err(_) => return,
-            }
-        }
+/// Runtimes with a hundred modules each die, one by its will and one in silence.
+fn losses(broker: &mosquitto::Broker) {
+    let simulation = simulate(broker, 10, 1000);
+    wait("modules", || simulation.progress().whole);
+    simulation.lose(0);
+    wait("the will's modules elsewhere", || {
+        let will = simulation.report().will;
+        will.runtimes == 1 && will.open == 0
     });
-    is_ready.recv().expect("it connects");
-    let mut asked = BTreeMap::new();
-    let begin = Instant::now();
-    for number in 0..MODULES {
-        let due = begin + Duration::from_secs(1) / RATE * u32::try_from(number).unwrap();
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let id = Uuid::new_v4().to_string();
-        let message = json!({"object_id": id, "action": "create", "type": "arts_req",
-            "data": {"type": "module", "uuid": Uuid::new_v4(), "name": "load/m",
-                "filename": "m.wasm", "args": ["a", "b"], "env": ["A=b"],
-                "channels": [{"path": "/ch/a", "type": "pubsub", "mode": "rw", "params": {"topic": "a/b"}}]}});
-        asked.insert(id, Instant::now());
-        publish(&client, CONTROL, &message);
+    simulation.fall_silent(1);
+    wait("the silent one's modules elsewhere", || {
+        let silence = simulation.report().silence;
+        silence.runtimes == 1 && silence.open == 0
+    });
+    let report = simulation.stop().expect("it runs");
+    for (how, moves) in [("its will", report.will), ("silence", report.silence)] {
+        println!(
+            "a runtime with {} modules is lost by {how}: all run elsewhere after {:.3} s",
+            moves.modules,
+            moves.times.max().unwrap_or_default().as_secs_f64()
+        );
     }
-    let mut times = Vec::new();
-    while times.len() < MODULES {
-        let (at, message) = answers
-            .recv_timeout(Duration::from_secs(30))
-            .expect("all are answered");
-        assert_eq!(message["data"]["result"], "ok", "{message}");
-        let id = message["object_id"].as_str().unwrap();
-        if let Some(sent) = asked.get(id) {
-            times.push(at - *sent);
-        }
-    }
-    times
+    println!("(keepalives every {} s)", KEEPALIVE.as_secs());
 }

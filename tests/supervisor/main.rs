@@ -25,4 +25,5 @@ mod basics;
 mod hostile;
 mod losses;
 mod peers;
+mod simulated;
 mod storm;
