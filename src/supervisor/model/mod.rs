@@ -5,6 +5,7 @@
 //! [`Effects`], which are taken out with [`Model::take`], written to the journal, and then done.
 
 mod answers;
+mod classes;
 mod create;
 mod delete;
 mod effects;
@@ -30,6 +31,7 @@ use super::journal::{Batch, Inline, Loaded};
 use super::records::{Load, Module, ModuleState, RestartPolicy, Runtime, RuntimeState};
 use super::schedule::{Placed, Scheduler};
 
+use classes::{Class, Classes};
 pub(super) use effects::{Body, Effects, Outcome, Outgoing, ReplyTo, To};
 pub use effects::{Refusal, RefusalKind};
 use timers::{Key, Timers};
@@ -93,6 +95,7 @@ pub(super) struct Model {
     config: ModelConfig,
     scheduler: Box<dyn Scheduler>,
     runtimes: HashMap<Uuid, RuntimeEntry>,
+    classes: Classes,
     modules: HashMap<Uuid, ModuleEntry>,
     /// The modules that requests to runtimes are about, which are not answered yet.
     requests: HashMap<ObjectId, Uuid>,
@@ -121,6 +124,7 @@ pub(super) struct Model {
 #[derive(Debug)]
 struct RuntimeEntry {
     record: Arc<Runtime>,
+    class: Class,
     placed: Placed,
     /// Requests without an answer since it was last heard of.
     unanswered: u32,
@@ -191,6 +195,7 @@ impl Model {
             config,
             scheduler,
             runtimes: HashMap::new(),
+            classes: Classes::default(),
             modules: HashMap::new(),
             requests: HashMap::new(),
             waiting: BTreeSet::new(),
@@ -230,8 +235,10 @@ impl Model {
 
     fn insert_runtime(&mut self, record: Runtime) {
         self.dirty_runtimes.insert(record.uuid);
+        let class = self.classes.enter(&record);
         let entry = RuntimeEntry {
             record: Arc::new(record),
+            class,
             placed: Placed::default(),
             unanswered: 0,
             leaving: false,

@@ -12,7 +12,7 @@ use super::{
 use super::{WAITING, WAITING_MOST, create, effects::Stored};
 use crate::protocol::{CreateModule, ObjectId};
 use crate::supervisor::records::{RuntimeState, Wish};
-use crate::supervisor::schedule::{Candidate, fits};
+use crate::supervisor::schedule::{Candidate, fits, has_memory, has_place, offers};
 
 impl Model {
     /// Asks a runtime to start a module: one that was not asked in vain already.
@@ -56,12 +56,21 @@ impl Model {
             Some(parent) => &mut self.runtimes.get(&parent).into_iter(),
             None => &mut self.runtimes.values(),
         };
+        let mut offered = vec![None; self.classes.len()];
         for entry in entries {
             let (runtime, placed) = (&*entry.record, entry.placed);
             if entry.leaving {
                 continue;
             }
-            if fits(wish, runtime, placed).is_ok() && !tried.contains(&runtime.uuid) {
+            let is_offered = || offers(wish, runtime).is_ok();
+            let is_of_the_kind = match offered.get_mut(entry.class) {
+                Some(known) => *known.get_or_insert_with(is_offered),
+                None => is_offered(),
+            };
+            let fits = is_of_the_kind
+                && has_place(runtime).is_ok()
+                && has_memory(wish, runtime, placed).is_ok();
+            if fits && !tried.contains(&runtime.uuid) {
                 // Of one that does not answer, the next module had better not be asked first.
                 let list = if entry.unanswered == 0 {
                     &mut candidates

@@ -113,6 +113,7 @@ impl Model {
                 Map::new()
             };
         });
+        self.classify(uuid);
         self.dirty_runtimes.insert(uuid);
         // It registers again when its connection was lost, and with it maybe what was under way.
         self.doubt(now, uuid);
@@ -149,8 +150,19 @@ impl Model {
         }
     }
 
+    /// What a runtime offers may have changed.
+    fn classify(&mut self, uuid: Uuid) {
+        if let Some(entry) = self.runtimes.get_mut(&uuid) {
+            let before = entry.class;
+            entry.class = self.classes.enter(&entry.record);
+            self.classes.leave(before);
+        }
+    }
+
     fn forget_runtime(&mut self, uuid: Uuid) {
-        self.runtimes.remove(&uuid);
+        if let Some(entry) = self.runtimes.remove(&uuid) {
+            self.classes.leave(entry.class);
+        }
         self.timers.set(Key::Runtime(uuid), None);
         self.dirty_runtimes.insert(uuid);
     }
@@ -232,6 +244,7 @@ impl Model {
             record.load.memory_total = record.load.memory_total.or(before.memory_total);
         });
         if changed {
+            self.classify(uuid);
             self.dirty_runtimes.insert(uuid);
         }
         self.reconcile(now, uuid, &told.children);

@@ -82,6 +82,13 @@ pub(crate) fn fits(wish: &Wish, runtime: &Runtime, placed: Placed) -> Result<(),
     if wish.parent.is_some_and(|parent| parent != runtime.uuid) {
         return Err(Misfit::NotTheParent);
     }
+    has_place(runtime)?;
+    offers(wish, runtime)?;
+    has_memory(wish, runtime, placed)
+}
+
+/// Whether a runtime is there and not full.
+pub(crate) fn has_place(runtime: &Runtime) -> Result<(), Misfit> {
     if runtime.state == RuntimeState::Lost {
         return Err(Misfit::Lost);
     }
@@ -89,7 +96,13 @@ pub(crate) fn fits(wish: &Wish, runtime: &Runtime, placed: Placed) -> Result<(),
         let max = runtime.max_nmodules;
         return Err(Misfit::Full { max });
     }
-    if let Some(missing) = wish.apis.iter().find(|api| !offers(runtime, api)) {
+    Ok(())
+}
+
+/// Whether a runtime is of the kind that is wanted: apis, architecture, labels.
+pub(crate) fn offers(wish: &Wish, runtime: &Runtime) -> Result<(), Misfit> {
+    let offered = &runtime.api_names;
+    if let Some(missing) = wish.apis.iter().find(|api| !offered.contains(*api)) {
         return Err(Misfit::Apis(missing.clone()));
     }
     if !wish.arch.is_empty() && !runtime.arch.as_ref().is_some_and(|a| has(&wish.arch, a)) {
@@ -99,6 +112,11 @@ pub(crate) fn fits(wish: &Wish, runtime: &Runtime, placed: Placed) -> Result<(),
     if let Some((name, _)) = wish.labels.iter().find(lacks) {
         return Err(Misfit::Label(name.clone()));
     }
+    Ok(())
+}
+
+/// Whether a runtime has the memory that is wanted, as far as it tells.
+pub(crate) fn has_memory(wish: &Wish, runtime: &Runtime, placed: Placed) -> Result<(), Misfit> {
     if let (Some(wanted), Some(available)) = (wish.memory, runtime.load.memory_available) {
         let left = available.saturating_sub(placed.memory);
         if wanted > left {
@@ -106,10 +124,6 @@ pub(crate) fn fits(wish: &Wish, runtime: &Runtime, placed: Placed) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn offers(runtime: &Runtime, api: &str) -> bool {
-    runtime.api_names.contains(api)
 }
 
 fn has(names: &BTreeSet<String>, name: &str) -> bool {
