@@ -3,6 +3,7 @@
 //! What is in memory is the registry; the journal follows it, so that a supervisor that was
 //! killed goes on where it was. A batch of changes is one transaction.
 
+mod checkpoints;
 mod rows;
 mod schema;
 
@@ -18,6 +19,8 @@ use uuid::Uuid;
 
 use super::events::Event;
 use super::records::{Module, Runtime};
+
+use checkpoints::Checkpoints;
 
 pub(super) use rows::Loaded;
 
@@ -69,14 +72,29 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.runtimes.is_empty()
-            && self.modules.is_empty()
-            && self.inline.is_empty()
-            && self.deleted.is_empty()
-            && self.revived.is_empty()
-            && self.events.is_empty()
+        self.rows() == 0
+    }
+
+    /// How much there is to write, in rows.
+    fn weight(&self) -> u64 {
+        let files = self.inline.iter().map(|(_, inline)| inline.size());
+        let rows = u64::try_from(self.rows()).unwrap_or(u64::MAX);
+        rows.saturating_add(files.sum::<u64>() / PAGE)
+    }
+
+    /// How many rows it changes.
+    fn rows(&self) -> usize {
+        self.runtimes.len()
+            + self.modules.len()
+            + self.inline.len()
+            + self.deleted.len()
+            + self.revived.len()
+            + self.events.len()
     }
 }
+
+/// Bytes of a file that are as much to write as a row.
+const PAGE: u64 = 4096;
 
 /// What came with a module in its request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,6 +114,7 @@ impl Inline {
 #[derive(Debug)]
 pub(super) struct Journal {
     connection: Connection,
+    checkpoints: Checkpoints,
     limits: Kept,
     since_pruned: usize,
     _lock: Flock<File>,
@@ -133,16 +152,17 @@ impl Journal {
                 at(&lock)(e.into())
             }
         })?;
-        let mut connection = Connection::open(dir.join("registry.db"))?;
-        // The lock says that nobody else is here, so there need be no shared memory.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        let path = dir.join("registry.db");
+        let mut connection = Connection::open(&path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection, schema::MIGRATIONS)?;
         connection.set_prepared_statement_cache_capacity(32);
+        let checkpoints = Checkpoints::start(&connection, path.clone()).map_err(at(&path))?;
         Ok(Journal {
             connection,
+            checkpoints,
             limits,
             since_pruned: PRUNE,
             _lock: lock,
@@ -165,6 +185,7 @@ impl Journal {
             rows::prune(&transaction, self.limits)?;
         }
         transaction.commit()?;
+        self.checkpoints.written(batch.weight());
         Ok(())
     }
 
