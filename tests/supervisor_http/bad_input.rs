@@ -85,6 +85,9 @@ fn every_route(arts: &Arts) {
     for (path, field) in [
         ("/api/v1/modules?state=dead", "state"),
         ("/api/v1/modules?state=running&state=lost", "state"),
+        ("/api/v1/modules?limit=0", "limit"),
+        ("/api/v1/modules?limit=all", "limit"),
+        ("/api/v1/modules?after=innocent", "after"),
         ("/api/v1/events?after=-1", "after"),
         ("/api/v1/events?follow=yes", "follow"),
         ("/api/v1/modules/innocent/logs?tail=many", "tail"),

@@ -107,6 +107,17 @@ fn from_the_upload_to_the_end() {
     assert_eq!(made[1]["state"], "running");
     let running = api.get(&format!("/api/v1/modules?state=running&runtime={name}"));
     assert_eq!(running.granted(200)["modules"].as_array().unwrap().len(), 3);
+    // In parts, of which the last has no next.
+    let part = api
+        .get("/api/v1/modules?state=running&limit=2")
+        .granted(200);
+    described.check("/api/v1/modules", "GET", 200, &part);
+    assert_eq!(part["modules"].as_array().unwrap().len(), 2);
+    let after = part["next"].as_str().unwrap();
+    let path = format!("/api/v1/modules?state=running&limit=2&after={after}");
+    let rest = api.get(&path).granted(200);
+    assert_eq!(rest["modules"][0]["name"], "wait-3");
+    assert_eq!(rest.get("next"), None);
     let mut logs = api.follow(
         "/api/v1/modules/wait-2/logs?follow=true",
         &[("Accept", "application/x-ndjson")],

@@ -16,6 +16,7 @@ mod follow;
 mod guard;
 mod health;
 mod json;
+mod lists;
 mod openapi;
 mod original;
 mod page;

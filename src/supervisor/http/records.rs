@@ -12,15 +12,18 @@ use crate::supervisor::{ModuleState, RuntimeState};
 use super::call::{Answer, Call};
 use super::create::{answered, reply};
 use super::error::ApiError;
+use super::lists::{self, Part};
 use super::routes::Api;
 use super::{find, json};
 
 /// `GET /api/v1/runtimes`
 pub(super) async fn runtimes(api: Arc<Api>, _: Call) -> Answer {
-    let mut runtimes = api.supervisor.runtimes();
-    runtimes.sort_by(|a, b| (&a.name, a.uuid).cmp(&(&b.name, b.uuid)));
-    let runtimes: Vec<_> = runtimes.iter().map(|r| json::runtime(r)).collect();
-    Ok(Json(json!({ "runtimes": runtimes })).into_response())
+    let items = move || {
+        let mut runtimes = api.supervisor.runtimes();
+        runtimes.sort_by(|a, b| (&a.name, a.uuid).cmp(&(&b.name, b.uuid)));
+        (runtimes.into_iter().map(|r| json::runtime(&r)), None)
+    };
+    lists::answer("runtimes", items).await
 }
 
 /// `GET /api/v1/runtimes/{id}`
@@ -63,17 +66,19 @@ pub(super) async fn modules(api: Arc<Api>, call: Call) -> Answer {
             Some(found.map_err(|error| error.about("runtime"))?.uuid)
         }
     };
-    let mut modules = api.supervisor.modules();
-    modules.retain(|module| {
-        state.is_none_or(|state| module.state == state)
-            && runtime.is_none_or(|runtime| module.runtime == Some(runtime))
-    });
-    modules.sort_by_key(|module| (module.created, module.uuid));
-    let modules: Vec<_> = modules
-        .iter()
-        .map(|module| json::module(&api.supervisor, module))
-        .collect();
-    Ok(Json(json!({ "modules": modules })).into_response())
+    let part = Part::of(&call)?;
+    let items = move || {
+        let mut modules = api.supervisor.modules();
+        modules.retain(|module| {
+            state.is_none_or(|state| module.state == state)
+                && runtime.is_none_or(|runtime| module.runtime == Some(runtime))
+        });
+        modules.sort_by_key(|module| (module.created, module.uuid));
+        let next = part.take(&mut modules, |module| (module.created, module.uuid));
+        let told = modules.into_iter();
+        (told.map(move |m| json::module(&api.supervisor, &m)), next)
+    };
+    lists::answer("modules", items).await
 }
 
 /// `GET /api/v1/modules/{id}`

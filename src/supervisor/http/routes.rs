@@ -185,9 +185,11 @@ routes! {
     Get "/api/v1/modules", Read, "All modules, from the oldest on, with those that have ended as far as they are kept.",
         query [
             parameter("state", "string", "Only those in this state."),
-            parameter("runtime", "string", "Only those of this runtime: its name, its uuid or the beginning of it.")
+            parameter("runtime", "string", "Only those of this runtime: its name, its uuid or the beginning of it."),
+            parameter("limit", "integer", "No more than that; `next` in the answer asks for more."),
+            parameter("after", "string", "Those after an earlier answer: its `next`.")
         ],
-        body Nothing, answers [(200, Json("Modules"))],
+        body Nothing, answers [(200, Json("ModulesPart"))],
         errors [Unknown, Ambiguous] => records::modules;
     Post "/api/v1/modules", Write, "Starts a module, or several. It is answered when runtimes have answered.",
         query [], body Json("Create"), answers [(201, Json("Modules"))],

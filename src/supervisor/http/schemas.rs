@@ -131,6 +131,10 @@ pub(super) fn schemas() -> Value {
         })),
         "Module": object(module.clone()),
         "Modules": object(json!({ "modules": list("Module") })),
+        "ModulesPart": options(
+            json!({ "modules": list("Module"), "next": text() }),
+            &["modules"],
+        ),
         "ModuleDetails": object(with(&module, json!({ "request": any() }))),
         "Create": options(
             json!({
