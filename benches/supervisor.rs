@@ -56,6 +56,7 @@ fn simulate(broker: &mosquitto::Broker, runtimes: usize, modules: usize) -> Simu
         seed: 1,
         fleet: FleetConfig {
             alike: true,
+            slots: 0,
             ..FleetConfig::new(runtimes)
         },
         modules: ModulesConfig::new(modules, RATE.into()),
