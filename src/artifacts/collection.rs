@@ -11,10 +11,12 @@ use crate::config::{EngineMode, EngineSettings};
 use super::cache::{Cache, CacheError};
 use super::compiler::{Bounds, CompileError, Compiler};
 use super::key::{Key, Target};
+use super::processor;
 use super::sealed::About;
 
-/// Compiled code for this machine, as the settings in `[engine]` have it.
-#[derive(Debug)]
+/// Compiled code, as the settings in `[engine]` have it: of this machine unless it is asked for
+/// another target.
+#[derive(Clone, Debug)]
 pub struct Artifacts {
     cache: Cache,
     compiler: Option<Compiler>,
@@ -38,7 +40,9 @@ pub enum Found {
 #[non_exhaustive]
 pub enum MakeError {
     /// There is no compiler.
-    #[error("there is no compiler: arena-aotc is neither beside this program nor in $PATH")]
+    #[error(
+        "there is no compiler arena-aotc: not in engine.compiler, beside this program or in $PATH"
+    )]
     NoCompiler,
     /// Somebody else is making it just now.
     #[error("another process is compiling the module")]
@@ -68,10 +72,16 @@ impl Artifacts {
         if settings.mode == EngineMode::Interpreter || !cfg!(feature = "aot") {
             return None;
         }
+        let compiler = Compiler::find(settings.compiler.as_deref());
+        let cpu = match &*settings.cpu {
+            // Nobody else knows what it is.
+            "native" if compiler.is_none() => processor::name(),
+            cpu => cpu,
+        };
         Some(Artifacts {
             cache: Cache::new(cache_dir.join("compiled"), settings.cache_size),
-            compiler: Compiler::find(settings.compiler.as_deref()),
-            target: Target::host(&settings.cpu),
+            compiler,
+            target: Target::host(cpu),
             bounds: Bounds {
                 time: settings.compile_time,
                 memory: settings.compile_memory,
@@ -85,6 +95,19 @@ impl Artifacts {
     pub fn in_background(mut self) -> Artifacts {
         self.bounds.background = true;
         self
+    }
+
+    /// The same for another machine.
+    #[must_use]
+    pub fn for_target(mut self, target: Target) -> Artifacts {
+        self.target = target;
+        self
+    }
+
+    /// What the code is for.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Where code is kept.
@@ -180,7 +203,17 @@ impl Artifacts {
         }
     }
 
-    fn key(&self, digest: &[u8; 32]) -> Key {
+    /// Keeps code that somebody else has made, whom the caller trusts.
+    ///
+    /// # Errors
+    /// As [`Cache::put`].
+    pub fn keep(&self, digest: &[u8; 32], code: &[u8], about: &About) -> Result<(), CacheError> {
+        self.cache.put(&self.key(digest), code, about)
+    }
+
+    /// The key of a module with this [`digest`].
+    #[must_use]
+    pub fn key(&self, digest: &[u8; 32]) -> Key {
         Key::of_digest(digest, &self.target)
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use serde::Deserialize;
+use tracing::warn;
 
 use crate::wamr::{AotHeader, Engine};
 
@@ -121,6 +122,10 @@ impl Compiler {
     #[must_use]
     pub fn find(named: Option<&Path>) -> Option<Compiler> {
         let program = match named {
+            Some(named) if !named.is_file() => {
+                warn!("there is no compiler {}", named.display());
+                return None;
+            }
             Some(named) => named.to_owned(),
             None => beside_this_program().or_else(in_path)?,
         };
@@ -354,9 +359,12 @@ mod tests {
             let error = outcome(text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{text}: {error}");
         }
-        let none = Compiler::find(Some(Path::new("/nowhere/arena-aotc"))).unwrap();
-        let error = none.compile(b"", &Target::host("native"), &BOUNDS, &mut |_| true);
+        // A file, and no program.
+        let program = tempfile::NamedTempFile::new().unwrap();
+        let no_program = Compiler::find(Some(program.path())).unwrap();
+        let error = no_program.compile(b"", &Target::host("native"), &BOUNDS, &mut |_| true);
         assert!(matches!(error, Err(CompileError::Start { .. })));
+        assert_eq!(Compiler::find(Some(Path::new("/nowhere/arena-aotc"))), None);
     }
 
     #[test]

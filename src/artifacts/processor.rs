@@ -33,6 +33,43 @@ fn first_processor() -> String {
     String::from_utf8_lossy(read).into_owned()
 }
 
+/// Architectures and processors that code is made for on another machine, in the compiler's words:
+/// what [`name`] can be.
+pub const PORTABLE: [(&str, &str); 6] = [
+    ("x86_64", "baseline"),
+    ("x86_64", "x86-64-v3"),
+    ("aarch64", "baseline"),
+    ("aarch64", "rpi3"),
+    ("aarch64", "rpi4"),
+    ("aarch64", "rpi5"),
+];
+
+/// A name by which a compiler on another machine knows the processor, or the oldest that it can be.
+pub(super) fn name() -> &'static str {
+    name_in(identity())
+}
+
+fn name_in(identity: &str) -> &'static str {
+    let of = |field: &str| {
+        let values = identity.lines().filter_map(|line| line.split_once('='));
+        values.into_iter().find(|(name, _)| *name == field)
+    };
+    let part = of("CPU part").map(|(_, part)| part);
+    let flags: Vec<&str> = of("flags").map_or(Vec::new(), |(_, flags)| flags.split(' ').collect());
+    match part {
+        Some("0xd03") => "rpi3",
+        Some("0xd08") => "rpi4",
+        Some("0xd0b") => "rpi5",
+        _ if X86_64_V3.iter().all(|flag| flags.contains(flag)) => "x86-64-v3",
+        _ => "baseline",
+    }
+}
+
+/// What x86-64-v3 has beyond v2, in the kernel's words.
+const X86_64_V3: [&str; 9] = [
+    "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave",
+];
+
 fn of_text(text: &str) -> String {
     let first = text.split("\n\n").next().unwrap_or_default();
     let lines = first.lines().filter_map(|line| {
@@ -57,6 +94,17 @@ mod tests {
         let arm = "processor : 0\nBogoMIPS : 108.00\nFeatures : fp asimd\nCPU part : 0xd08\n";
         assert_eq!(of_text(arm), "Features=fp asimd\nCPU part=0xd08\n");
         assert_eq!(of_text(""), "");
+    }
+
+    #[test]
+    fn names_that_compilers_know() {
+        let v3 = format!("vendor_id=A\nflags=fpu {} more\n", X86_64_V3.join(" "));
+        assert_eq!(name_in(&v3), "x86-64-v3");
+        assert_eq!(name_in("flags=fpu avx avx2\n"), "baseline");
+        assert_eq!(name_in("Features=fp asimd\nCPU part=0xd08\n"), "rpi4");
+        assert_eq!(name_in("Features=fp asimd\nCPU part=0xd0b\n"), "rpi5");
+        assert_eq!(name_in("Features=fp asimd\nCPU part=0xfff\n"), "baseline");
+        assert_eq!(name_in(""), "baseline");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! An artifact in a file: the code, what is known of it, and the proof that it was made here.
+//! An artifact in a file: the code, what is known of it, and the proof of where it comes from.
 //!
 //! ```text
-//! code | about (JSON) | length of about: u32, little-endian | key: 32 bytes | MAC: 32 bytes | "arenaot1"
+//! code | about (JSON) | length of about: u32, little-endian | key: 32 bytes | proof | magic
 //! ```
-//! The MAC is over all that is before it.
-//! The code comes first, so that it is where the file's buffer begins, which WAMR wants aligned.
+//! The proof is over all that is before it: in the cache an HMAC-SHA-256 with a secret of the user's
+//! (32 bytes, `arenaot1`), from elsewhere a signature by Ed25519 (64 bytes, `arenaed1`). The code
+//! comes first, so that it is where the file's buffer begins, which WAMR wants aligned.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,10 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::key::{Key, Target};
 
-const MAGIC: &[u8; 8] = b"arenaot1";
-const KEY: usize = 32;
+const SEALED: &[u8; 8] = b"arenaot1";
 const MAC: usize = 32;
-const TRAILER: usize = size_of::<u32>() + KEY + MAC + MAGIC.len();
+const KEY: usize = 32;
 
 /// What is known of an artifact, for people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Secret {
     }
 }
 
-/// The contents of the file for an artifact.
+/// The contents of the cache's file for an artifact.
 ///
 /// # Errors
 /// When `about` cannot be written as JSON.
@@ -75,61 +75,63 @@ pub(super) fn seal(
     code: &[u8],
     about: &About,
 ) -> serde_json::Result<Vec<u8>> {
-    let about = serde_json::to_vec(about)?;
-    let mut file = Vec::with_capacity(code.len() + about.len() + TRAILER);
-    file.extend_from_slice(code);
-    file.extend_from_slice(&about);
-    // What is longer does not come back: opening finds another length.
-    let length = u32::try_from(about.len()).unwrap_or(u32::MAX);
-    file.extend_from_slice(&length.to_le_bytes());
-    file.extend_from_slice(key.bytes());
-    let mac = hmac::sign(&secret.0, &file);
-    file.extend_from_slice(mac.as_ref());
-    file.extend_from_slice(MAGIC);
-    Ok(file)
+    let body = body(key, code, about)?;
+    let mac = hmac::sign(&secret.0, &body);
+    Ok([&body, mac.as_ref(), SEALED].concat())
 }
 
-/// The code in a file, if it is this key's and whoever has the secret has written it.
+/// The code in a file of the cache, if it is this key's and whoever has the secret has written it.
 pub(super) fn open(secret: &Secret, key: &Key, mut file: Vec<u8>) -> Option<Vec<u8>> {
-    let parts = Parts::of(&file)?;
-    hmac::verify(&secret.0, parts.sealed, parts.mac).ok()?;
-    if parts.key != key.bytes() {
-        return None;
-    }
-    let length = parts.code.len();
+    let parts = Parts::of(&file, SEALED, MAC)?;
+    hmac::verify(&secret.0, parts.body, parts.proof).ok()?;
+    let length = parts.code_of(key)?.len();
     file.truncate(length);
     Some(file)
 }
 
-/// What a file says of itself, unproven.
+/// What a file of the cache says of itself, unproven.
 pub(super) fn about(file: &[u8]) -> Option<About> {
-    serde_json::from_slice(Parts::of(file)?.about).ok()
+    serde_json::from_slice(Parts::of(file, SEALED, MAC)?.about).ok()
 }
 
-struct Parts<'a> {
-    /// What the MAC is over.
-    sealed: &'a [u8],
+/// What a proof is over.
+pub(super) fn body(key: &Key, code: &[u8], about: &About) -> serde_json::Result<Vec<u8>> {
+    let about = serde_json::to_vec(about)?;
+    // What is longer does not come back: opening finds another length.
+    let length = u32::try_from(about.len()).unwrap_or(u32::MAX);
+    Ok([code, &about, &length.to_le_bytes(), key.bytes()].concat())
+}
+
+pub(super) struct Parts<'a> {
+    /// What the proof is over.
+    pub(super) body: &'a [u8],
+    pub(super) proof: &'a [u8],
+    pub(super) about: &'a [u8],
     code: &'a [u8],
-    about: &'a [u8],
     key: &'a [u8],
-    mac: &'a [u8],
 }
 
-impl Parts<'_> {
-    fn of(file: &[u8]) -> Option<Parts<'_>> {
-        let rest = file.strip_suffix(MAGIC)?;
-        let (sealed, mac) = rest.split_last_chunk::<MAC>()?;
-        let (rest, key) = sealed.split_last_chunk::<KEY>()?;
+impl<'a> Parts<'a> {
+    /// `None` when a file does not have them.
+    pub(super) fn of(file: &'a [u8], magic: &[u8; 8], proof: usize) -> Option<Parts<'a>> {
+        let rest = file.strip_suffix(magic)?;
+        let (body, proof) = rest.split_at_checked(rest.len().checked_sub(proof)?)?;
+        let (rest, key) = body.split_last_chunk::<KEY>()?;
         let (rest, length) = rest.split_last_chunk::<4>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (code, about) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
         Some(Parts {
-            sealed,
-            code,
+            body,
+            proof,
             about,
+            code,
             key,
-            mac,
         })
+    }
+
+    /// The code, if it is this key's.
+    pub(super) fn code_of(&self, key: &Key) -> Option<&'a [u8]> {
+        (self.key == key.bytes()).then_some(self.code)
     }
 }
 
@@ -180,7 +182,7 @@ mod tests {
         #[test]
         fn no_file_breaks_it(file in prop::collection::vec(any::<u8>(), 0..100)) {
             let mut file = file;
-            file.extend_from_slice(MAGIC);
+            file.extend_from_slice(SEALED);
             let _ = about(&file);
             prop_assert_eq!(open(&secret(), &key(), file), None);
         }

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::kind::{Bad, Kind, Shown};
 use super::parse;
-use super::types::{BrokerAddress, Secret, Words};
+use super::types::{BrokerAddress, PublicKey, Secret, Words};
 
 /// A number without a unit.
 pub(super) struct Number<T>(PhantomData<T>);
@@ -33,6 +33,8 @@ pub(super) struct Listen;
 pub(super) struct HttpUrl;
 /// Where the broker is.
 pub(super) struct Broker;
+/// A key to check signatures with.
+pub(super) struct VerifyingKey;
 /// What nobody shall see.
 pub(super) struct Password;
 /// One of some words.
@@ -274,6 +276,22 @@ impl Kind for Broker {
         } else {
             Shown::text(value.as_str())
         }
+    }
+}
+
+impl Kind for VerifyingKey {
+    type Value = PublicKey;
+
+    fn noun() -> String {
+        "an Ed25519 public key in base64".to_owned()
+    }
+
+    fn text(text: &str, _: &Path) -> Result<PublicKey, Bad> {
+        text.parse().map_err(Bad::Because)
+    }
+
+    fn show(value: &PublicKey) -> Shown {
+        Shown::text(value.to_string())
     }
 }
 

@@ -55,5 +55,5 @@ pub use tree::{
 };
 pub use types::{
     BrokerAddress, EngineMode, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion,
-    RestartWord, SchedulerName, Secret, UndeclaredTopics,
+    PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
 };

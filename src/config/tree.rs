@@ -9,7 +9,8 @@ use url::Url;
 
 use super::kind::Kind;
 use super::kinds::{
-    Broker, File, HttpUrl, Listen, Maybe, Name, Number, Password, Realm, Size, Text, Time, Word,
+    Broker, File, HttpUrl, Listen, Maybe, Name, Number, Password, Realm, Size, Text, Time,
+    VerifyingKey, Word,
 };
 use super::maps::{Dirs, Rooms};
 use super::places;
@@ -17,7 +18,7 @@ use super::surroundings::Surroundings;
 use super::table::{Section, Setting, settings};
 use super::types::{
     BrokerAddress, EngineMode, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion,
-    RestartWord, SchedulerName, Secret, UndeclaredTopics,
+    PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -185,6 +186,11 @@ settings! {
         /// How much memory the compiler may take.
         compile_memory: u64 as Size<u64> = |_| 2 << 30,
             range (64 << 20)..=1 << 40, example "\"512MiB\"";
+        /// The key of a supervisor that compiles for this runtime, which has no compiler itself.
+        /// Native code that it has signed is fetched from store.url and trusted. The supervisor
+        /// tells its key at /store/artifacts/key.
+        trusted_key: Option<PublicKey> as Maybe<VerifyingKey> = |_| None,
+            example "\"q1M5Kpz2g3mWbTd1rN0Yy2Qb9u3vXo8cJ5s6hEwLk0A=\"", flag "trusted-key";
         /// How large all compiled code may be; it is in compiled in store.cache_dir.
         /// What was not used for longest goes first.
         cache_size: u64 as Size<u64> = |_| 1 << 30,

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// Something that is not shown: its `Debug` is empty, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -115,6 +118,47 @@ impl fmt::Display for BrokerAddress {
 impl fmt::Debug for BrokerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BrokerAddress({self})")
+    }
+}
+
+/// Whose signatures are trusted: an Ed25519 public key, in base64 for people.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// The key of these bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> PublicKey {
+        PublicKey(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for PublicKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PublicKey, String> {
+        let key = STANDARD.decode(text.trim()).ok();
+        key.and_then(|key| key.try_into().ok())
+            .map(PublicKey)
+            .ok_or_else(|| "it does not have the 44 characters of such a key".to_owned())
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
     }
 }
 
@@ -232,6 +276,15 @@ words! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn public_keys() {
+        let key = PublicKey::new([7; 32]);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for text in ["", "AAAA", "not base64!", &"A".repeat(1000)] {
+            assert!(text.parse::<PublicKey>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn addresses_of_brokers() {

@@ -1,144 +1,181 @@
-//! Compiling modules beside those that run, for their next start.
+//! Native code of modules: made beside those that run, or fetched, for their next start.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
 use tracing::{debug, info, warn};
 
-use crate::artifacts::{Artifacts, Found, MakeError};
+use crate::artifacts::{Artifacts, Found, Job, MakeError, Queue, open_signed};
+use crate::config::PublicKey;
 
-/// The compiled code of modules, and a thread that has more of it made, one module at a time.
+use super::store::{Artifact, Store};
+
+/// The compiled code of modules, and a thread that gets more of it, one module after the other.
 #[derive(Debug)]
 pub(super) struct Compiling {
-    artifacts: Arc<Artifacts>,
-    queue: Mutex<Queue>,
-    stopped: Arc<AtomicBool>,
+    maker: Arc<Maker>,
+    queue: Queue,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    /// Of what waits, and what is being compiled.
-    digests: HashSet<[u8; 32]>,
-    bytes: usize,
-    /// Empty until there is something to do.
-    sender: Option<Sender<Job>>,
-}
-
+/// Where code comes from: a compiler on this machine, or else a supervisor that has one.
 #[derive(Debug)]
-struct Job {
-    name: String,
-    digest: [u8; 32],
-    wasm: Box<[u8]>,
+struct Maker {
+    artifacts: Artifacts,
+    remote: Option<Remote>,
 }
 
-/// How many modules may wait. What finds no room is asked for again at its next start.
-const WAITING: usize = 64;
-/// How many bytes they may have together.
-const WAITING_BYTES: usize = 128 << 20;
+/// A supervisor that compiles, and the key that it signs with.
+#[derive(Debug)]
+pub(super) struct Remote {
+    pub(super) store: Store,
+    pub(super) key: PublicKey,
+    /// The largest code, in bytes.
+    pub(super) limit: u64,
+    /// How long it may compile.
+    pub(super) patience: Duration,
+}
+
+/// Why there is no code of a module.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoCode {
+    #[error(transparent)]
+    Make(#[from] MakeError),
+    #[error("{0}")]
+    Fetch(String),
+}
+
+/// How soon a supervisor that is compiling is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Compiling {
-    pub(super) fn new(artifacts: Artifacts) -> Compiling {
+    pub(super) fn new(artifacts: Artifacts, remote: Option<Remote>) -> Compiling {
+        let maker = Arc::new(Maker {
+            artifacts: artifacts.in_background(),
+            remote,
+        });
+        let works = Arc::clone(&maker);
         Compiling {
-            artifacts: Arc::new(artifacts.in_background()),
-            queue: Mutex::default(),
-            stopped: Arc::default(),
+            maker,
+            queue: Queue::new(move |job, stopped| works.work(job, stopped)),
         }
     }
 
     /// Whether there may be code of a module.
     pub(super) fn has(&self, digest: &[u8; 32]) -> bool {
-        self.artifacts.has(digest)
+        self.maker.artifacts.has(digest)
     }
 
     /// What there is of a module.
     pub(super) fn find(&self, digest: &[u8; 32]) -> Found {
-        self.artifacts.find(digest)
+        self.maker.artifacts.find(digest)
     }
 
     /// The code of a module, however long it takes.
-    pub(super) fn find_or_make(&self, name: &str, wasm: &[u8]) -> Result<Vec<u8>, MakeError> {
-        let go_on = &mut |_| !self.stopped.load(Ordering::SeqCst);
-        self.artifacts.find_or_make(name, wasm, go_on)
+    pub(super) fn make_now(
+        &self,
+        name: &str,
+        digest: &[u8; 32],
+        wasm: &[u8],
+    ) -> Result<Vec<u8>, NoCode> {
+        let go_on = &AtomicBool::new(false);
+        let artifacts = &self.maker.artifacts;
+        match &self.maker.remote {
+            Some(remote) if !artifacts.can_compile() => {
+                remote.fetch(artifacts, name, digest, go_on)
+            }
+            _ => Ok(artifacts.find_or_make(name, wasm, &mut |_| true)?),
+        }
     }
 
-    /// Has a module compiled when its turn comes.
-    pub(super) fn make_later(self: &Arc<Compiling>, name: &str, digest: &[u8; 32], wasm: &[u8]) {
-        if !self.artifacts.can_compile() {
-            return;
+    /// Has the code of a module made, or fetched, when its turn comes.
+    pub(super) fn make_later(&self, name: &str, digest: &[u8; 32], wasm: &[u8]) {
+        let artifacts = &self.maker.artifacts;
+        if artifacts.can_compile() || self.maker.remote.is_some() {
+            // What finds no room now is asked for at its next start.
+            self.queue.push(Job {
+                name: name.to_owned(),
+                digest: *digest,
+                wasm: wasm.into(),
+                target: artifacts.target().clone(),
+            });
         }
-        let mut queue = self.lock();
-        if queue.bytes + wasm.len() > WAITING_BYTES || !queue.digests.insert(*digest) {
-            return;
-        }
-        let job = Job {
-            name: name.to_owned(),
-            digest: *digest,
-            wasm: wasm.into(),
+    }
+}
+
+impl Maker {
+    fn work(&self, job: &Job, stopped: &AtomicBool) {
+        let made = match &self.remote {
+            Some(remote) if !self.artifacts.can_compile() => {
+                remote.fetch(&self.artifacts, &job.name, &job.digest, stopped)
+            }
+            _ => {
+                let go_on = &mut |_| !stopped.load(Ordering::SeqCst);
+                let made = self.artifacts.make(&job.name, &job.wasm, go_on);
+                made.map_err(NoCode::from)
+            }
         };
-        let bytes = wasm.len();
-        let sent = self
-            .sender(&mut queue)
-            .is_some_and(|sender| sender.try_send(job).is_ok());
-        if sent {
-            queue.bytes += bytes;
-        } else {
-            queue.digests.remove(digest);
+        let name = &job.name;
+        match made {
+            Ok(code) => info!(
+                name,
+                bytes = code.len(),
+                "native code is there for its next start"
+            ),
+            Err(NoCode::Make(error @ (MakeError::Busy | MakeError::NoCompiler))) => {
+                debug!(name, "{error}");
+            }
+            Err(error) => warn!(name, "there will be no native code: {error}"),
         }
     }
+}
 
-    fn sender(self: &Arc<Compiling>, queue: &mut Queue) -> Option<Sender<Job>> {
-        if queue.sender.is_none() {
-            let (sender, jobs) = bounded(WAITING);
-            let this = Arc::downgrade(self);
-            let stopped = Arc::clone(&self.stopped);
-            let run = move || {
-                for job in jobs {
-                    let Some(this) = this.upgrade() else { return };
-                    if stopped.load(Ordering::SeqCst) {
-                        return;
+impl Remote {
+    /// Fetches the code of a module, and keeps it.
+    fn fetch(
+        &self,
+        artifacts: &Artifacts,
+        name: &str,
+        digest: &[u8; 32],
+        stopped: &AtomicBool,
+    ) -> Result<Vec<u8>, NoCode> {
+        let failed = |why: &str| NoCode::Fetch(why.to_owned());
+        let target = artifacts.target();
+        let until = Instant::now() + self.patience;
+        loop {
+            let answer = self
+                .store
+                .artifact(digest, &target.arch, &target.cpu, self.limit)
+                .map_err(|e| NoCode::Fetch(e.to_string()))?;
+            match answer {
+                Artifact::Signed(file) => {
+                    let opened = open_signed(&self.key, &artifacts.key(digest), &file);
+                    let (code, about) = opened.ok_or_else(|| {
+                        failed("what the store has is not signed with engine.trusted_key, or is for another version")
+                    })?;
+                    if let Err(error) = artifacts.keep(digest, &code, &about) {
+                        warn!(name, "native code is not kept: {error}");
                     }
-                    this.run(&job);
+                    return Ok(code);
                 }
-            };
-            match thread::Builder::new()
-                .name("compiles".to_owned())
-                .spawn(run)
-            {
-                Ok(_) => queue.sender = Some(sender),
-                Err(error) => warn!("modules are not compiled: {error}"),
+                Artifact::Unknown(why) => return Err(NoCode::Fetch(why)),
+                Artifact::NotYet if Instant::now() > until => {
+                    return Err(failed("the supervisor takes too long to compile it"));
+                }
+                Artifact::NotYet => pause(ASK_AGAIN, stopped),
+            }
+            if stopped.load(Ordering::SeqCst) {
+                return Err(failed("the runtime ends"));
             }
         }
-        queue.sender.clone()
     }
+}
 
-    fn run(&self, job: &Job) {
-        let go_on = &mut |_| !self.stopped.load(Ordering::SeqCst);
-        match self.artifacts.make(&job.name, &job.wasm, go_on) {
-            Ok(code) => {
-                info!(
-                    name = job.name,
-                    bytes = code.len(),
-                    "compiled, for the next start"
-                );
-            }
-            Err(error @ (MakeError::Busy | MakeError::NoCompiler)) => debug!("{error}"),
-            Err(error) => warn!(name = job.name, "cannot be compiled: {error}"),
-        }
-        let mut queue = self.lock();
-        queue.digests.remove(&job.digest);
-        queue.bytes -= job.wasm.len();
-    }
-
-    /// Ends the compilation that runs, and begins none any more.
-    pub(super) fn stop(&self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        self.lock().sender = None;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+fn pause(time: Duration, stopped: &AtomicBool) {
+    const STEP: Duration = Duration::from_millis(50);
+    let until = Instant::now() + time;
+    while Instant::now() < until && !stopped.load(Ordering::SeqCst) {
+        thread::sleep(STEP);
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tracing::warn;
 
-use crate::artifacts::{self, Found, MakeError};
+use crate::artifacts::{self, Found};
 use crate::wamr::{AotTrust, Engine, Imports, LoadError, Module, ModuleKind};
 
-use super::compiling::Compiling;
+use super::compiling::{Compiling, NoCode};
 use super::context::Context;
 
 /// A module's code.
@@ -52,8 +52,8 @@ impl Execution {
 pub(super) enum LoaderError {
     #[error(transparent)]
     Load(#[from] LoadError),
-    #[error("the module cannot be compiled, and only compiled code is run here: {0}")]
-    Make(#[from] MakeError),
+    #[error("there is no native code of the module, and only that is run here: {0}")]
+    NoCode(#[from] NoCode),
 }
 
 /// A file's module. Locked while it is loaded, so that a second who wants the same file waits
@@ -124,7 +124,7 @@ impl Loader {
                 Ok(module)
             }
             Execution::Compiled(compiling) => {
-                Ok(self.compiled(&compiling.find_or_make(name, wasm)?)?)
+                Ok(self.compiled(&compiling.make_now(name, digest, wasm)?)?)
             }
         }
     }
@@ -144,14 +144,6 @@ impl Loader {
             Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|held| held.strong_count() > 0)
         });
         Arc::clone(known.entry(digest).or_default())
-    }
-}
-
-impl Drop for Loader {
-    fn drop(&mut self) {
-        if let Some(compiling) = self.execution.compiling() {
-            compiling.stop();
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::wamr::{Engine, EngineError};
 
 use super::broker::{BrokerError, link_config};
 use super::cache::Cache;
-use super::compiling::Compiling;
+use super::compiling::{Compiling, Remote};
 use super::context;
 use super::event::Event;
 use super::files::Files;
@@ -108,11 +108,18 @@ fn files(settings: &Settings) -> Files {
 }
 
 /// What executes modules.
-fn execution(settings: &Settings) -> Execution {
-    let Some(artifacts) = Artifacts::new(&settings.engine, &settings.store.cache_dir) else {
+fn execution(settings: &Settings, store: Option<&Store>) -> Execution {
+    let engine = &settings.engine;
+    let Some(artifacts) = Artifacts::new(engine, &settings.store.cache_dir) else {
         return Execution::Interpreted;
     };
-    let compiling = Arc::new(Compiling::new(artifacts));
+    let remote = store.zip(engine.trusted_key).map(|(store, key)| Remote {
+        store: store.clone(),
+        key,
+        limit: engine.compile_memory,
+        patience: 2 * engine.compile_time,
+    });
+    let compiling = Arc::new(Compiling::new(artifacts, remote));
     match settings.engine.mode {
         EngineMode::Aot => Execution::Compiled(compiling),
         EngineMode::Auto | EngineMode::Interpreter => Execution::Either(compiling),
@@ -161,7 +168,7 @@ impl Node {
         let sampler = monitor.start(settings.runtime.monitor_interval)?;
         let router = Router::new();
         let files = files(&settings);
-        let execution = execution(&settings);
+        let execution = execution(&settings, files.store.as_ref());
         raise_descriptor_limit();
 
         let will = Message::new(

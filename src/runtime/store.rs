@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rustls::crypto::ring;
 use tracing::{debug, warn};
-use ureq::Agent;
-use ureq::http::{StatusCode, header};
+use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
 use url::Url;
 
 use super::cache::Cache;
@@ -42,7 +42,63 @@ enum Answer {
     },
 }
 
+/// What a store says of the native code of a module.
+#[derive(Debug)]
+pub(super) enum Artifact {
+    /// It has it, signed.
+    Signed(Vec<u8>),
+    /// It is being made.
+    NotYet,
+    /// It has none, and why.
+    Unknown(String),
+}
+
 impl Store {
+    /// The native code of the module with this SHA-256: `<base>/artifacts/<sha256>/<arch>/<cpu>`.
+    pub(super) fn artifact(
+        &self,
+        digest: &[u8; 32],
+        arch: &str,
+        cpu: &str,
+        limit: u64,
+    ) -> Result<Artifact, StoreError> {
+        let mut url = self.base.clone();
+        let refused = || StoreError::Name(self.base.to_string());
+        let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        url.path_segments_mut()
+            .map_err(|()| refused())?
+            .pop_if_empty()
+            .extend(["artifacts", &sha256, arch, cpu]);
+        let (status, bytes) = self.ask(&url, limit)?;
+        Ok(match status {
+            StatusCode::OK => Artifact::Signed(bytes),
+            StatusCode::ACCEPTED => Artifact::NotYet,
+            StatusCode::NOT_FOUND => {
+                let answer: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                let why = answer["error"]
+                    .as_str()
+                    .unwrap_or("the store has no native code");
+                Artifact::Unknown(why.to_owned())
+            }
+            status => {
+                let why = format!("the store answers with status {status}");
+                return Err(StoreError::Failed { url, why });
+            }
+        })
+    }
+
+    /// The status and the body of an answer.
+    fn ask(&self, url: &Url, limit: u64) -> Result<(StatusCode, Vec<u8>), StoreError> {
+        let failed = |why: String| StoreError::Failed {
+            url: url.clone(),
+            why,
+        };
+        let response = self.agent.get(url.as_str()).call();
+        let mut response = response.map_err(|e| failed(e.to_string()))?;
+        let bytes = body(&mut response, url, limit)?;
+        Ok((response.status(), bytes))
+    }
+
     /// `timeout` bounds one download as a whole.
     pub(super) fn new(base: Url, timeout: Duration, cache: Cache) -> Store {
         let tls = TlsConfig::builder()
@@ -137,21 +193,29 @@ impl Store {
         }
         let etag = response.headers().get(header::ETAG);
         let etag = etag.and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let mut bytes = Vec::new();
-        response
-            .body_mut()
-            .as_reader()
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|e| failed(e.to_string()))?;
-        if bytes.len() as u64 > limit {
-            return Err(StoreError::TooLarge {
-                url: url.clone(),
-                limit,
-            });
-        }
+        let bytes = body(&mut response, url, limit)?;
         Ok(Answer::File { bytes, etag })
     }
+}
+
+fn body(response: &mut Response<Body>, url: &Url, limit: u64) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    response
+        .body_mut()
+        .as_reader()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|e| StoreError::Failed {
+            url: url.clone(),
+            why: e.to_string(),
+        })?;
+    if bytes.len() as u64 > limit {
+        return Err(StoreError::TooLarge {
+            url: url.clone(),
+            limit,
+        });
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::config::SupervisorSettings;
 use crate::protocol::{CreateModule, DeleteModule, Reason};
 use crate::pubsub::{LinkCounters, LinkStatus};
 
+use super::compiled::CompiledStore;
 use super::events::{Event, Events};
 use super::inbox::{Input, Waiting};
 use super::live::Subscription;
@@ -84,6 +85,7 @@ pub(super) struct Shared {
     pub(super) events: Events,
     pub(super) output: Arc<Output>,
     pub(super) store: ModuleStore,
+    pub(super) compiled: Option<Arc<CompiledStore>>,
     pub(super) waiting: Arc<Waiting>,
     pub(super) inputs: Sender<Input>,
     pub(super) figures: Mutex<Figures>,
@@ -213,6 +215,12 @@ impl Supervisor {
     #[must_use]
     pub fn output(&self, module: Uuid, tail: usize) -> Option<OutputStream> {
         self.shared.output.read(module, tail)
+    }
+
+    /// Native code of what is in the module store; `None` where there is no compiler.
+    #[must_use]
+    pub fn compiled(&self) -> Option<&Arc<CompiledStore>> {
+        self.shared.compiled.as_ref()
     }
 
     /// The module store.

@@ -12,6 +12,7 @@
 //! - [`HttpServer`] (`http`) serves all of it: it uses the handle alone, as anybody may.
 
 mod actor;
+mod compiled;
 mod events;
 mod handle;
 mod http;
@@ -27,6 +28,7 @@ mod stats;
 mod store;
 mod wishes;
 
+pub use compiled::{Available, CompiledStore};
 pub use events::{Event, EventKind};
 pub use handle::{EventStream, NewModule, OutputStream, Reply, Supervisor};
 pub use http::{HttpConfig, HttpError, HttpServer, KeyError};

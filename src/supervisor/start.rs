@@ -14,6 +14,7 @@ use crate::pubsub::{
 };
 
 use super::actor::Actor;
+use super::compiled::CompiledStore;
 use super::events::Events;
 use super::handle::{Figures, Shared, Supervisor};
 use super::inbox::{Inbox, Input, Lines, Origin, Waiting};
@@ -33,6 +34,8 @@ pub struct SupervisorConfig {
     pub link: LinkConfig,
     /// All else.
     pub settings: SupervisorSettings,
+    /// How modules are compiled for runtimes.
+    pub engine: crate::config::EngineSettings,
     /// How long modules wait before they are started again.
     pub restart: crate::config::RestartSettings,
 }
@@ -45,6 +48,7 @@ impl SupervisorConfig {
             realm: settings.runtime.realm.clone(),
             link,
             settings: settings.supervisor.clone(),
+            engine: settings.engine.clone(),
             restart: settings.restart.clone(),
         }
     }
@@ -69,9 +73,9 @@ pub enum SupervisorError {
     /// The link to the broker cannot be set up.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// A thread cannot be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] io::Error),
+    /// A thread cannot be started, or the key that signs compiled code cannot be used.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
 }
 
 /// Deleted modules that are remembered.
@@ -199,6 +203,7 @@ impl Supervisor {
             settings.upload_size,
             settings.store_size,
         )?;
+        let compiled = CompiledStore::open(&config.engine, &settings.data_dir)?.map(Arc::new);
         let mut loaded = journal.load()?;
         let output = Arc::new(Output::new(OutputLimits {
             lines: settings.output_lines,
@@ -223,6 +228,7 @@ impl Supervisor {
             events: Events::new(history, settings.events),
             output,
             store,
+            compiled,
             waiting,
             inputs: inputs.clone(),
             figures: Mutex::new(Figures::default()),

@@ -18,6 +18,7 @@ mod mosquitto;
 #[allow(dead_code, reason = "the tests of the node use the rest")]
 mod runtime;
 
+mod artifacts;
 mod arts;
 mod bad_input;
 mod browser;

@@ -5,6 +5,7 @@
 //! comes before the handlers, which read the supervisor by its handle and wait for its replies.
 //! The dashboard (`page/`) is plain files that are served as they are.
 
+mod artifacts;
 mod auth;
 mod body;
 mod call;

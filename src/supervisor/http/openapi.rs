@@ -137,6 +137,7 @@ fn described(content: Content) -> Value {
             "text/event-stream": { "schema": schema(name) },
         }),
         Content::Wasm => json!({ "application/wasm": {} }),
+        Content::Native => json!({ "application/octet-stream": {} }),
         Content::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
         Content::Page(kind) => {
             let kind = kind.split(';').next().unwrap_or(kind);

@@ -18,7 +18,7 @@ use crate::supervisor::Supervisor;
 use super::auth::{Access, Keys};
 use super::call::{Answer, Call};
 use super::error::{ApiError, ErrorKind};
-use super::{create, files, follow, guard, health, openapi, original, page, records};
+use super::{artifacts, create, files, follow, guard, health, openapi, original, page, records};
 
 /// What all requests have in common.
 pub(super) struct Api {
@@ -112,6 +112,8 @@ pub(super) enum Content {
     Stream(&'static str),
     /// A module.
     Wasm,
+    /// Native code of a module.
+    Native,
     /// Text.
     Text,
     /// A file of the dashboard, of this type.
@@ -171,7 +173,7 @@ const fn parameter(name: &'static str, kind: &'static str, about: &'static str) 
 
 const FOLLOW: Parameter = parameter("follow", "boolean", "Go on with what comes.");
 
-use Content::{Json, List, Nothing, Page, Stream, Text, Wasm};
+use Content::{Json, List, Native, Nothing, Page, Stream, Text, Wasm};
 
 routes! {
     Get "/api/v1/runtimes", Read, "All runtimes, by name.",
@@ -224,6 +226,11 @@ routes! {
     Delete "/store/users/{user}/{*filename}", Write, "Removes a file from the module store.",
         query [], body Nothing, answers [(200, Json("File"))],
         errors [Unknown, Failed] => files::remove;
+    Get "/store/artifacts/{sha256}/{arch}/{cpu}", Open, "Native code of a file of the module store, signed (200), or that it is being made (202). Runtimes have no token.",
+        query [], body Nothing, answers [(200, Native), (202, Json("Any"))],
+        errors [Invalid, Unknown, Busy, Failed] => artifacts::get;
+    Get "/store/artifacts/key", Open, "The key that native code is signed with, for engine.trusted_key of runtimes.",
+        query [], body Nothing, answers [(200, Json("ArtifactKey"))], errors [Unknown] => artifacts::key;
     Get "/arts-api/v1/runtimes/", Read, "All runtimes, as the original supervisor tells them.",
         query [], body Nothing, answers [(200, List("OriginalRuntime"))], errors [] => original::runtimes;
     Get "/arts-api/v1/runtimes/{uuid}/", Read, "A runtime, as the original supervisor tells it; 404 with a message.",

@@ -129,6 +129,7 @@ pub(super) fn schemas() -> Value {
             "messages_in": whole(), "messages_out": whole(), "bytes_in": whole(),
             "bytes_out": whole(), "messages_dropped": whole(),
         })),
+        "ArtifactKey": object(json!({ "key": text() })),
         "Module": object(module.clone()),
         "Modules": object(json!({ "modules": list("Module") })),
         "ModulesPart": options(
