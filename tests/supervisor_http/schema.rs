@@ -115,3 +115,17 @@ impl Description {
         misfits.next()
     }
 }
+
+#[test]
+fn the_copy_in_the_documentation_is_the_description() {
+    let broker = crate::mosquitto::Broker::start();
+    let arts = crate::arts::Arts::start(broker.port(), &[]);
+    let described: Value = arts.api.get("/openapi.json").granted(200);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    let copy = std::fs::read_to_string(&path).unwrap_or_default();
+    let copy: Value = serde_json::from_str(&copy).unwrap_or_default();
+    assert!(
+        copy == described,
+        "docs/openapi.json is another one: arena arts & curl -s localhost:8000/openapi.json | jq . > docs/openapi.json"
+    );
+}
