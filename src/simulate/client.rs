@@ -32,6 +32,10 @@ const DELETING: usize = 200;
 const STUCK: Duration = Duration::from_secs(10);
 /// Before another attempt to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
+/// Nothing is asked for while the broker has not taken so many bytes.
+const QUEUED: usize = 256 * 1024;
+/// It is looked at again after that time.
+const FULL: Duration = Duration::from_millis(5);
 /// What was not asked for in time is not all asked for at once.
 const BEHIND: Duration = Duration::from_secs(1);
 
@@ -216,7 +220,7 @@ impl Client {
 
     /// Asks for what is missing. When to do it again, if that can be said.
     fn ask(&mut self, now: Instant, peer: &mut Peer) -> Result<Option<Instant>, PeerError> {
-        while self.population.wants(now) && self.create.is_due(now) {
+        while peer.queued() < QUEUED && self.population.wants(now) && self.create.is_due(now) {
             self.ask_for_one(now, peer)?;
         }
         let whole = self.shared.figures().report.placed_in.is_some();
@@ -227,6 +231,12 @@ impl Client {
         }
         let churn = self.churn.due().filter(|_| whole);
         let create = self.create.due().filter(|_| self.population.wants(now));
+        let room = if peer.queued() < QUEUED {
+            now
+        } else {
+            now + FULL
+        };
+        let create = create.map(|at| at.max(room));
         Ok([churn, create].into_iter().flatten().min())
     }
 

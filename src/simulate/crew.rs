@@ -90,7 +90,10 @@ pub(super) struct Crew {
     pub(super) out: Vec<Message>,
     /// The broker has a will of the only member.
     pub(super) has_will: bool,
-    registering: usize,
+    /// Whose answers are awaited.
+    registering: HashMap<ObjectId, usize>,
+    new: usize,
+    gone: usize,
     /// Somebody was told to stop, and says goodbye.
     pub(super) stopped: bool,
 }
@@ -114,6 +117,7 @@ impl Crew {
             })
             .collect();
         let topics = members.iter().enumerate();
+        let new = members.len();
         Crew {
             by_topic: topics.map(|(at, m)| (m.topic.clone(), at)).collect(),
             shared,
@@ -122,7 +126,9 @@ impl Crew {
             rng,
             out: Vec::new(),
             has_will,
-            registering: 0,
+            registering: HashMap::new(),
+            new,
+            gone: 0,
             stopped: false,
         }
     }
@@ -136,12 +142,12 @@ impl Crew {
 
     /// Whether somebody has to register.
     pub(super) fn is_new(&self) -> bool {
-        self.members.iter().any(|member| member.state == State::New)
+        self.new > 0
     }
 
     /// Whether answers to registrations are awaited.
     pub(super) fn is_registering(&self) -> bool {
-        self.registering > 0
+        !self.registering.is_empty()
     }
 
     pub(super) fn set(&mut self, at: usize, state: State) {
@@ -153,8 +159,23 @@ impl Crew {
         let mut figures = self.shared.figures();
         let alive = &mut figures.report.alive;
         *alive = (*alive + is(&state)).saturating_sub(is(&before));
-        let is = |state: &State| usize::from(matches!(state, State::Registering(_)));
-        self.registering = (self.registering + is(&state)).saturating_sub(is(&before));
+        drop(figures);
+        match before {
+            State::New => self.new = self.new.saturating_sub(1),
+            State::Gone => self.gone = self.gone.saturating_sub(1),
+            State::Registering(id) => {
+                self.registering.remove(&id);
+            }
+            State::Registered(_) | State::Silent(_) => {}
+        }
+        match state {
+            State::New => self.new += 1,
+            State::Gone => self.gone += 1,
+            State::Registering(id) => {
+                self.registering.insert(id, at);
+            }
+            State::Registered(_) | State::Silent(_) => {}
+        }
     }
 
     pub(super) fn send(&mut self, topic: &Topic, payload: Vec<u8>) {
@@ -198,11 +219,10 @@ impl Crew {
 
     pub(super) fn on_message(&mut self, now: Instant, message: Message) {
         if message.topic == self.shared.reg {
-            if let Ok(Incoming::Response(response)) = parse(&message.payload, MAX_MESSAGE) {
-                let asked = |m: &Member| m.state == State::Registering(response.object_id.clone());
-                if let Some(at) = self.members.iter().position(asked) {
-                    self.answered(now, at, response.register_answer());
-                }
+            if let Ok(Incoming::Response(response)) = parse(&message.payload, MAX_MESSAGE)
+                && let Some(&at) = self.registering.get(&response.object_id)
+            {
+                self.answered(now, at, response.register_answer());
             }
             return;
         }

@@ -175,7 +175,8 @@ impl Line {
 /// Until then; for ever when there is nothing to wait for.
 pub(super) async fn at(due: Option<Instant>) {
     match due {
-        Some(due) if due <= Instant::now() => {}
+        // The others have their turn, too.
+        Some(due) if due <= Instant::now() => tokio::task::yield_now().await,
         Some(due) => sleep_until(due.into()).await,
         None => sleep(Duration::MAX).await,
     }

@@ -202,6 +202,12 @@ impl Peer {
         Ok(())
     }
 
+    /// The bytes that are published and have not gone out.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.output.len()
+    }
+
     /// The next message. Nothing is lost when it is not awaited to its end.
     ///
     /// # Errors
