@@ -81,6 +81,32 @@ fn a_run_says_what_it_has_seen() {
 }
 
 #[test]
+fn a_supervisor_that_ends_before_the_modules_are_deleted() {
+    let broker = Broker::start();
+    let dir = tempfile::tempdir().unwrap();
+    let supervisor = supervisor(dir.path(), broker.port(), &[]);
+    let running = start(&format!(
+        "--broker {} --runtimes 2 --modules 4",
+        broker.url()
+    ));
+    eventually("all run", || {
+        let modules = supervisor.modules();
+        modules.iter().filter(|m| m.started.is_some()).count() == 4
+    });
+    assert!(supervisor.stop(PATIENCE));
+    kill(
+        Pid::from_raw(running.id().try_into().unwrap()),
+        Signal::SIGINT,
+    )
+    .unwrap();
+    let seen = running.wait_with_output().unwrap();
+    assert_eq!(seen.status.code(), Some(5));
+    let why = text(&seen.stderr);
+    assert!(why.contains("has not answered"), "{why}");
+    assert!(text(&seen.stdout).contains("0 modules deleted"), "{seen:?}");
+}
+
+#[test]
 fn where_nobody_is() {
     let seen = simulate(&format!("--broker mqtt://127.0.0.1:{}", free_port()));
     assert_eq!(seen.status.code(), Some(3));

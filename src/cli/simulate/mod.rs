@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, after, select};
 
 use crate::config::RestartWord;
 use crate::simulate::{
-    FleetConfig, ModulesConfig, Progress, SimulateConfig, SimulateError, Simulation,
+    FleetConfig, ModulesConfig, Progress, Requests, SimulateConfig, SimulateError, Simulation,
 };
 
 use super::connection::ConnectionArgs;
@@ -215,7 +215,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let begin = Instant::now();
     let after = simulation.stop().map_err(|e| failure(&e))?;
     let removed = summary::Removed {
-        modules: after.deletes.granted - seen.report.deletes.granted,
+        modules: after
+            .deletes
+            .granted
+            .saturating_sub(seen.report.deletes.granted),
+        left: waits(&after.creates) + waits(&after.deletes),
         time: begin.elapsed(),
     };
     print(&if args.json {
@@ -223,7 +227,21 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     } else {
         seen.to_text(&removed)
     })?;
+    if removed.left > 0 {
+        let why = format!(
+            "the supervisor has not answered {} requests at the end; their modules may be left",
+            removed.left
+        );
+        return Err(Failure::new(Status::NoAnswer, why));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Requests that are not answered.
+fn waits(requests: &Requests) -> u64 {
+    requests
+        .asked
+        .saturating_sub(requests.granted + requests.refused)
 }
 
 fn fleet(args: &Args) -> FleetConfig {

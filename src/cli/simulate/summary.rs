@@ -19,6 +19,8 @@ pub(super) struct Summary {
 /// What the end has removed.
 pub(super) struct Removed {
     pub(super) modules: u64,
+    /// Requests that were not answered.
+    pub(super) left: u64,
     pub(super) time: Duration,
 }
 
@@ -131,7 +133,7 @@ impl Summary {
                 "per_second": per_second(report.received + report.sent, report.time),
             },
             "connections": { "failures": report.failures, "last_failure": report.last_failure },
-            "removed": { "modules": removed.modules, "seconds": removed.time.as_secs_f64() },
+            "removed": { "modules": removed.modules, "unanswered": removed.left, "seconds": removed.time.as_secs_f64() },
         });
         format!("{value:#}\n")
     }
