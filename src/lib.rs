@@ -15,5 +15,6 @@ pub mod pubsub;
 pub mod runtime;
 pub mod simulate;
 pub mod supervisor;
+mod system;
 pub mod wamr;
 pub mod wasi;

@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Sleep, sleep};
 
+use crate::system::accept;
+
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConnectionLimits {
@@ -49,10 +51,6 @@ pub(super) struct Connection {
     _permit: OwnedSemaphorePermit,
 }
 
-/// After an error that concerns the listener itself, such as too many open
-/// files, it waits for better times.
-const PAUSE: Duration = Duration::from_millis(100);
-
 impl BoundedListener {
     pub(super) fn new(listener: TcpListener, limits: ConnectionLimits) -> BoundedListener {
         BoundedListener {
@@ -83,16 +81,7 @@ impl Listener for BoundedListener {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
-            let (stream, address) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    if !concerns_one_connection(&error) {
-                        tracing::warn!(%error, "cannot accept an HTTP connection");
-                        sleep(PAUSE).await;
-                    }
-                    continue;
-                }
-            };
+            let (stream, address) = accept(&self.listener).await;
             let Some(permit) = self.permit().await else {
                 continue;
             };
@@ -113,15 +102,6 @@ impl Listener for BoundedListener {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
-}
-
-fn concerns_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
 }
 
 impl Connection {

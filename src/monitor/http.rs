@@ -1,9 +1,7 @@
 //! The HTTP server: `/metrics`, `/healthz` and `/status`.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -12,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
-use tokio::sync::oneshot;
+
+use crate::system::{Server, ServerError, Threads};
 
 use super::connection::{BoundedListener, ConnectionLimits};
 use super::metrics;
@@ -47,32 +46,10 @@ pub struct Health {
     pub reasons: Vec<String>,
 }
 
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpError {
-    /// The address cannot be used.
-    #[error("cannot serve HTTP on {address}: {error}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The system refuses a thread or what it needs.
-    #[error("cannot start the HTTP server: {0}")]
-    Start(io::Error),
-}
-
 /// The HTTP server, on a thread of its own. Dropping it ends all connections,
 /// closes the port and ends the thread.
 #[derive(Debug)]
-pub struct HttpServer {
-    address: SocketAddr,
-    /// Dropping it tells the thread.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct HttpServer(Server);
 
 /// Every answer is small and at hand, and every connection is for one request,
 /// so whoever is slow or idle is in the way of others.
@@ -80,6 +57,13 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 16,
     time: Duration::from_secs(10),
     request: 16 * 1024,
+};
+
+/// Nothing blocks.
+const THREADS: Threads = Threads {
+    name: "arena-http",
+    stack: 512 * 1024,
+    blocking: ("arena-http", 1),
 };
 
 impl HttpServer {
@@ -90,7 +74,7 @@ impl HttpServer {
     pub fn start(
         address: SocketAddr,
         source: Arc<dyn StatusSource>,
-    ) -> Result<HttpServer, HttpError> {
+    ) -> Result<HttpServer, ServerError> {
         HttpServer::with_limits(address, source, LIMITS)
     }
 
@@ -98,59 +82,19 @@ impl HttpServer {
         address: SocketAddr,
         source: Arc<dyn StatusSource>,
         limits: ConnectionLimits,
-    ) -> Result<HttpServer, HttpError> {
-        let bind_error = |error| HttpError::Bind { address, error };
-        // The standard library sets SO_REUSEADDR.
-        let listener = std::net::TcpListener::bind(address).map_err(bind_error)?;
-        listener.set_nonblocking(true).map_err(bind_error)?;
-        let address = listener.local_addr().map_err(bind_error)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(HttpError::Start)?;
-        let listener = {
-            let _context = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(HttpError::Start)?
-        };
-        let listener = BoundedListener::new(listener, limits);
-        let router = router(source);
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("arena-http".to_owned())
-            .stack_size(512 * 1024)
-            .spawn(move || {
-                // Without a graceful end: what is slow would hold it up.
-                runtime.block_on(async {
-                    tokio::select! {
-                        _ = stopped => {}
-                        // It goes on for ever.
-                        _ = axum::serve(listener, router) => {}
-                    }
-                });
-            })
-            .map_err(HttpError::Start)?;
-        Ok(HttpServer {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+    ) -> Result<HttpServer, ServerError> {
+        let server = Server::start(address, &THREADS, move |listener| async move {
+            let listener = BoundedListener::new(listener, limits);
+            // It goes on for ever.
+            let _ = axum::serve(listener, router(source)).await;
+        })?;
+        Ok(HttpServer(server))
     }
 
     /// The address that it serves on, with the port that it got.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic: a source that does ends one connection.
-            let _ = thread.join();
-        }
+        self.0.local_addr()
     }
 }
 
@@ -211,7 +155,7 @@ async fn with_headers(mut response: Response) -> Response {
 mod tests {
     use super::super::Monitor;
     use super::*;
-    use std::io::{Read as _, Write as _};
+    use std::io::{self, Read as _, Write as _};
     use std::net::TcpStream;
 
     /// A source whose status is large, and whose metrics are a fault.

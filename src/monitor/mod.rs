@@ -54,7 +54,8 @@ mod temperature;
 #[cfg(test)]
 mod tests;
 
-pub use http::{Health, HttpError, HttpServer, StatusSource};
+pub use crate::system::ServerError as HttpError;
+pub use http::{Health, HttpServer, StatusSource};
 pub use module::{CounterSource, ModuleCounters, ModuleMonitor, ModuleProbe, ThreadGuard};
 pub use page::{Kind, Number, Page};
 pub use sample::{HostSample, ModuleSample, ProcessSample, Sample};

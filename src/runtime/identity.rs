@@ -1,11 +1,12 @@
 //! The runtime's uuid, which stays the same from start to start.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
 use uuid::Uuid;
+
+use crate::system::{DirLock, DirLockError};
 
 /// The name of the file in the state directory.
 const FILE: &str = "runtime-uuid";
@@ -15,7 +16,7 @@ const FILE: &str = "runtime-uuid";
 #[derive(Debug)]
 pub(super) struct Identity {
     uuid: Uuid,
-    _lock: Flock<File>,
+    _lock: DirLock,
 }
 
 /// Why the runtime has no uuid.
@@ -54,22 +55,11 @@ impl Identity {
             let path = path.to_owned();
             move |source| IdentityError::Io { path, source }
         };
-        fs::create_dir_all(dir).map_err(at(dir))?;
-        let lock = dir.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock)
-            .map_err(at(&lock))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| {
-            if e == nix::errno::Errno::EWOULDBLOCK {
-                IdentityError::InUse {
-                    dir: dir.to_owned(),
-                }
-            } else {
-                at(&lock)(e.into())
-            }
+        let lock = DirLock::take(dir).map_err(|error| match error {
+            DirLockError::InUse => IdentityError::InUse {
+                dir: dir.to_owned(),
+            },
+            DirLockError::Io { path, source } => IdentityError::Io { path, source },
         })?;
         let path = dir.join(FILE);
         let uuid = match fs::read_to_string(&path) {

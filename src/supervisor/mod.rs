@@ -28,6 +28,7 @@ mod stats;
 mod store;
 mod wishes;
 
+pub use crate::system::ServerError;
 pub use compiled::{Available, CompiledStore};
 pub use events::{Event, EventKind};
 pub use handle::{EventStream, NewModule, OutputStream, Reply, Supervisor};

@@ -12,8 +12,8 @@ use crate::cli::status::{Failure, Status};
 use crate::config::{Effective, Origin, Settings};
 use crate::runtime;
 use crate::supervisor::{
-    HttpConfig, HttpError, HttpServer, JournalError, RuntimeState, Supervisor, SupervisorConfig,
-    SupervisorError,
+    HttpConfig, HttpError, HttpServer, JournalError, RuntimeState, ServerError, Supervisor,
+    SupervisorConfig, SupervisorError,
 };
 
 use super::node::RunningNode;
@@ -154,7 +154,7 @@ fn start_http(
     is_default: bool,
 ) -> Result<HttpServer, Failure> {
     let first = HttpServer::start(config.clone(), supervisor.clone());
-    let taken = matches!(&first, Err(HttpError::Bind { error, .. })
+    let taken = matches!(&first, Err(HttpError::Server(ServerError::Bind { error, .. }))
         if error.kind() == io::ErrorKind::AddrInUse);
     if taken && is_default {
         let free = config.with_address(SocketAddr::new(listen.ip(), 0));

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -13,12 +12,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::{Sleep, sleep};
 use tracing::{info, warn};
 
 use crate::config::{BrokerAddress, Settings};
 use crate::supervisor::Supervisor;
+use crate::system::{Server, ServerError, Threads, accept};
 
 use super::auth::{KeyError, Keys};
 use super::routes::{Api, router};
@@ -45,17 +45,9 @@ pub enum HttpError {
          or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
-    /// The address cannot be used.
-    #[error("cannot serve HTTP on {address}: {error}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
-    /// The system refuses a thread or what it needs.
-    #[error("cannot start the HTTP server: {0}")]
-    Start(io::Error),
+    /// The address cannot be used, or the system refuses what it needs.
+    #[error(transparent)]
+    Server(#[from] ServerError),
 }
 
 impl HttpConfig {
@@ -89,12 +81,7 @@ impl HttpConfig {
 /// The HTTP API of a supervisor, on a thread of its own. Dropping it ends all connections, closes
 /// the port and ends the thread.
 #[derive(Debug)]
-pub struct HttpServer {
-    address: SocketAddr,
-    /// Dropping it tells the thread.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct HttpServer(Server);
 
 /// How many connections there may be. More are closed at once.
 const CONNECTIONS: usize = 1024;
@@ -104,10 +91,12 @@ const HEAD: Duration = Duration::from_secs(20);
 const HEAD_SIZE: usize = 32 * 1024;
 /// How long a client may not read.
 const STALL: Duration = Duration::from_secs(30);
-/// Threads that check and read files.
-const FILE_THREADS: usize = 4;
-/// After an error of the listener itself, such as too many open files.
-const RETRY: Duration = Duration::from_millis(100);
+const THREADS: Threads = Threads {
+    name: "arts-http",
+    stack: 1 << 20,
+    // Those that check and read files.
+    blocking: ("arts-files", 4),
+};
 
 impl HttpServer {
     /// Starts to serve a supervisor. Port 0 is any that is free.
@@ -115,87 +104,31 @@ impl HttpServer {
     /// # Errors
     /// When the address cannot be used, or the system refuses a thread.
     pub fn start(config: HttpConfig, supervisor: Supervisor) -> Result<HttpServer, HttpError> {
-        let bind_error = |error| HttpError::Bind {
-            address: config.listen,
-            error,
-        };
-        // The standard library sets SO_REUSEADDR.
-        let listener = std::net::TcpListener::bind(config.listen).map_err(bind_error)?;
-        listener.set_nonblocking(true).map_err(bind_error)?;
-        let address = listener.local_addr().map_err(bind_error)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .max_blocking_threads(FILE_THREADS)
-            .thread_name("arts-files")
-            .build()
-            .map_err(HttpError::Start)?;
-        let listener = {
-            let _context = runtime.enter();
-            TcpListener::from_std(listener).map_err(HttpError::Start)?
-        };
-        match config.keys {
-            Some(_) => info!(%address, "the HTTP API listens; it asks for tokens"),
-            None => {
-                info!(%address, "the HTTP API listens; without keys, everybody on this machine may use it, and nobody else")
-            }
-        }
+        let has_keys = config.keys.is_some();
         let router = router(Arc::new(Api::new(supervisor, config.keys, config.broker)));
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("arts-http".to_owned())
-            .stack_size(1 << 20)
-            .spawn(move || {
-                // Without a graceful end: what follows a module would hold it up.
-                runtime.block_on(async {
-                    tokio::select! {
-                        _ = stopped => {}
-                        () = accept(listener, router) => {}
-                    }
-                });
-                // A file that is just being checked is not waited for.
-                runtime.shutdown_background();
-            })
-            .map_err(HttpError::Start)?;
-        Ok(HttpServer {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let server = Server::start(config.listen, &THREADS, |listener| serve(listener, router))?;
+        let address = server.local_addr();
+        if has_keys {
+            info!(%address, "the HTTP API listens; it asks for tokens");
+        } else {
+            info!(%address, "the HTTP API listens; without keys, everybody on this machine may use it, and nobody else");
+        }
+        Ok(HttpServer(server))
     }
 
     /// The address that it serves on, with the port that it got.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic: a fault of a handler ends one connection.
-            let _ = thread.join();
-        }
+        self.0.local_addr()
     }
 }
 
 /// Takes connections for ever.
-async fn accept(listener: TcpListener, router: axum::Router) {
+async fn serve(listener: TcpListener, router: axum::Router) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut told = false;
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                if !concerns_one_connection(&error) {
-                    warn!(%error, "cannot accept an HTTP connection");
-                    sleep(RETRY).await;
-                }
-                continue;
-            }
-        };
+        let (stream, _) = accept(&listener).await;
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             if !std::mem::replace(&mut told, true) {
                 warn!("there are {CONNECTIONS} HTTP connections already: more are closed");
@@ -218,15 +151,6 @@ async fn accept(listener: TcpListener, router: axum::Router) {
             let _ = server.serve_connection(stream, service).await;
         });
     }
-}
-
-fn concerns_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
 }
 
 /// A connection whose other end has to read what it is sent.

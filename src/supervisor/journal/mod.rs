@@ -7,15 +7,15 @@ mod checkpoints;
 mod rows;
 mod schema;
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use uuid::Uuid;
+
+use crate::system::{DirLock, DirLockError};
 
 use super::events::Event;
 use super::records::{Module, Runtime};
@@ -117,7 +117,7 @@ pub(super) struct Journal {
     checkpoints: Checkpoints,
     limits: Kept,
     since_pruned: usize,
-    _lock: Flock<File>,
+    _lock: DirLock,
 }
 
 /// How much history is kept.
@@ -133,24 +133,9 @@ const PRUNE: usize = 512;
 impl Journal {
     /// Opens the registry in a directory, which is made if it is not there.
     pub(super) fn open(dir: &Path, limits: Kept) -> Result<Journal, JournalError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| JournalError::Io { path, source }
-        };
-        std::fs::create_dir_all(dir).map_err(at(dir))?;
-        let lock = dir.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock)
-            .map_err(at(&lock))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| {
-            if e == nix::errno::Errno::EWOULDBLOCK {
-                JournalError::InUse(dir.to_owned())
-            } else {
-                at(&lock)(e.into())
-            }
+        let lock = DirLock::take(dir).map_err(|error| match error {
+            DirLockError::InUse => JournalError::InUse(dir.to_owned()),
+            DirLockError::Io { path, source } => JournalError::Io { path, source },
         })?;
         let path = dir.join("registry.db");
         let mut connection = Connection::open(&path)?;
@@ -159,7 +144,8 @@ impl Journal {
         connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection, schema::MIGRATIONS)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let checkpoints = Checkpoints::start(&connection, path.clone()).map_err(at(&path))?;
+        let checkpoints = Checkpoints::start(&connection, path.clone())
+            .map_err(|source| JournalError::Io { path, source })?;
         Ok(Journal {
             connection,
             checkpoints,
