@@ -8,9 +8,15 @@
 )]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, unbounded};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 #[path = "support/mosquitto.rs"]
 mod mosquitto;
@@ -103,13 +109,14 @@ fn the_tour_is_true() {
     }
 }
 
-/// The commands of the section about the runtime: those of one terminal each.
-fn terminals(readme: &str) -> Vec<String> {
+/// The commands of a section: those of one terminal each.
+fn terminals(readme: &str, section: &str) -> Vec<String> {
     let mut blocks = vec![String::new()];
     let section = readme
         .lines()
-        .skip_while(|line| *line != "## A runtime in five minutes")
-        .take_while(|line| *line != "## A tour");
+        .skip_while(|line| *line != section)
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "));
     for line in section {
         match line.strip_prefix("    ") {
             Some(code) => blocks.last_mut().unwrap().push_str(&format!("{code}\n")),
@@ -122,7 +129,7 @@ fn terminals(readme: &str) -> Vec<String> {
 }
 
 /// Runs its commands until it is dropped.
-struct Terminal(std::process::Child);
+struct Terminal(Child);
 
 impl Drop for Terminal {
     fn drop(&mut self) {
@@ -152,8 +159,9 @@ fn the_runtime_is_there_in_five_minutes() {
         command
     };
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let [runtime, everything, create, delete] = &terminals(&readme)[..] else {
-        panic!("not the commands of four steps: {:?}", terminals(&readme));
+    let terminals = terminals(&readme, "## A runtime in five minutes");
+    let [runtime, everything, create, delete] = &terminals[..] else {
+        panic!("not the commands of four steps: {terminals:?}");
     };
     let seen = dir.path().join("seen");
     let log = fs::File::create(&seen).unwrap();
@@ -196,4 +204,90 @@ fn the_runtime_is_there_in_five_minutes() {
             .success()
     );
     wait_for("Deleted.");
+}
+
+/// How long anything may take. Only a failing test waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The lines that a command writes, as they come.
+fn lines(terminal: &mut Terminal) -> Receiver<String> {
+    let stdout = BufReader::new(terminal.0.stdout.take().unwrap());
+    let (sender, lines) = unbounded();
+    std::thread::spawn(move || {
+        for line in stdout.lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// The next line with these words.
+fn line_with(words: &str, lines: &Receiver<String>) -> String {
+    loop {
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) if line.contains(words) => return line,
+            Ok(_) => {}
+            Err(error) => panic!("no line with {words}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn the_realm_comes_up_in_one_command() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = tempfile::tempdir().unwrap();
+    symlink(root.join("wasm-samples"), dir.path().join("wasm-samples")).unwrap();
+    let bin = Path::new(env!("CARGO_BIN_EXE_arena")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    // Where it is does not change what it does: other tests have realms too.
+    let shell = |line: &str, server: &str| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("exec {line}")])
+            .current_dir(dir.path())
+            .env("PATH", &path)
+            .env("XDG_DATA_HOME", dir.path())
+            .env("ARENA_MQTT_SERVER_LISTEN", "127.0.0.1:0")
+            .env("ARENA_MQTT_SERVER_WS", "127.0.0.1:0")
+            .env("ARENA_SUPERVISOR_LISTEN", "127.0.0.1:0")
+            .env("ARENA_SERVER", server)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        Terminal(command.spawn().unwrap())
+    };
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let terminals = terminals(&readme, "## A realm in one command");
+    let [up, others] = &terminals[..] else {
+        panic!("not the commands of two terminals: {terminals:?}");
+    };
+    let mut realm = shell(up.trim(), "");
+    let said = lines(&mut realm);
+    let http = line_with("http://", &said);
+    let mut words = http.split_whitespace();
+    let server = words.find(|word| word.starts_with("http://")).unwrap();
+    line_with("What to try next", &said);
+    line_with("Ctrl-C ends everything", &said);
+
+    let [ps, logs, deploy] = others.lines().collect::<Vec<_>>()[..] else {
+        panic!("not three commands: {others}");
+    };
+    let mut ps = shell(ps, server);
+    let listed: Vec<String> = lines(&mut ps).iter().collect();
+    for module in ["demo/clock", "demo/counter", "demo/echo"] {
+        let of_it = |line: &&String| line.starts_with(module) && line.contains("running");
+        assert_eq!(listed.iter().filter(of_it).count(), 1, "{listed:?}");
+    }
+    assert!(ps.0.wait().unwrap().success());
+    let mut logs = shell(logs, server);
+    line_with("echo of tick", &lines(&mut logs));
+    drop(logs);
+    let mut deploy = shell(deploy, server);
+    line_with("Hello from WebAssembly!", &lines(&mut deploy));
+    assert!(deploy.0.wait().unwrap().success());
+
+    let up = Pid::from_raw(i32::try_from(realm.0.id()).unwrap());
+    kill(up, Signal::SIGINT).unwrap();
+    assert!(realm.0.wait().unwrap().success());
 }
