@@ -10,6 +10,7 @@ mod compiled;
 mod completions;
 mod config;
 mod connection;
+mod deferred;
 mod engine;
 mod figures;
 mod inspect;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use deferred::Deferred;
 use status::{Failure, Status};
 
 /// Version, commit, target, WAMR's version and its options.
@@ -66,47 +68,47 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Bring up a realm: a broker, a supervisor and a runtime in one process
-    Up(up::Args),
+    Up(Deferred<up::Args>),
     /// Run a WebAssembly module
-    Run(run::Args),
+    Run(Deferred<run::Args>),
     /// Compile a WebAssembly module to native code
-    Compile(compile::Args),
+    Compile(Deferred<compile::Args>),
     /// Look at the code that was compiled of modules, or remove it
-    Cache(cache::Args),
+    Cache(Deferred<cache::Args>),
     /// Show what a module is made of, or what a realm knows of a module or a runtime
-    Inspect(inspect::Args),
+    Inspect(Deferred<inspect::Args>),
     /// Start a module in a realm
-    Deploy(client::deploy::Args),
+    Deploy(Deferred<client::deploy::Args>),
     /// List the modules of a realm
-    Ps(client::ps::Args),
+    Ps(Deferred<client::ps::Args>),
     /// List the runtimes of a realm
-    Runtimes(client::runtimes::Args),
+    Runtimes(Deferred<client::runtimes::Args>),
     /// Show what modules have written
-    Logs(client::logs::Args),
+    Logs(Deferred<client::logs::Args>),
     /// Stop modules
-    Stop(client::stop::Args),
+    Stop(Deferred<client::stop::Args>),
     /// Show what has happened in a realm
-    Events(client::events::Args),
+    Events(Deferred<client::events::Args>),
     /// Watch runtimes and modules: CPU, memory, messages
-    Top(client::top::Args),
+    Top(Deferred<client::top::Args>),
     /// Join a realm as a runtime: run the modules that ARTS sends here
-    Runtime(runtime::Args),
+    Runtime(Deferred<runtime::Args>),
     /// Be an MQTT broker, for a realm that has none
-    Broker(broker::Args),
+    Broker(Deferred<broker::Args>),
     /// Supervise a realm: know its runtimes and place modules on them
-    Arts(arts::Args),
+    Arts(Deferred<arts::Args>),
     /// Load a supervisor with runtimes and modules that are made up
-    Simulate(simulate::Args),
+    Simulate(Deferred<simulate::Args>),
     /// Show the settings that hold, and where each comes from
-    Config(config::Args),
+    Config(Deferred<config::Args>),
     /// Publish a message
-    Pub(publish::Args),
+    Pub(Deferred<publish::Args>),
     /// Print the messages of topics
-    Sub(subscribe::Args),
+    Sub(Deferred<subscribe::Args>),
     /// Print completions for a shell
-    Completions(completions::Args),
+    Completions(Deferred<completions::Args>),
     /// Write the manual's pages
-    Man(completions::ManArgs),
+    Man(Deferred<completions::ManArgs>),
 }
 
 /// Parses the command line, runs the subcommand, and says on stderr what went
@@ -118,27 +120,27 @@ pub fn main() -> ExitCode {
         Err(error) => return not_parsed(&error),
     };
     let result = match cli.command {
-        Command::Up(args) => up::run(&args),
-        Command::Run(args) => run::run(args),
-        Command::Compile(args) => compile::run(&args),
-        Command::Cache(args) => cache::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Runtime(args) => runtime::run(&args),
-        Command::Broker(args) => broker::run(&args),
-        Command::Arts(args) => arts::run(&args),
-        Command::Simulate(args) => simulate::run(&args),
-        Command::Config(args) => config::run(&args),
-        Command::Pub(args) => publish::run(args),
-        Command::Sub(args) => subscribe::run(args),
-        Command::Deploy(args) => client::deploy::run(&args),
-        Command::Ps(args) => client::ps::run(&args),
-        Command::Runtimes(args) => client::runtimes::run(&args),
-        Command::Logs(args) => client::logs::run(&args),
-        Command::Stop(args) => client::stop::run(&args),
-        Command::Events(args) => client::events::run(&args),
-        Command::Top(args) => client::top::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => completions::man(&args),
+        Command::Up(Deferred(args)) => up::run(&args),
+        Command::Run(Deferred(args)) => run::run(args),
+        Command::Compile(Deferred(args)) => compile::run(&args),
+        Command::Cache(Deferred(args)) => cache::run(&args),
+        Command::Inspect(Deferred(args)) => inspect::run(&args),
+        Command::Runtime(Deferred(args)) => runtime::run(&args),
+        Command::Broker(Deferred(args)) => broker::run(&args),
+        Command::Arts(Deferred(args)) => arts::run(&args),
+        Command::Simulate(Deferred(args)) => simulate::run(&args),
+        Command::Config(Deferred(args)) => config::run(&args),
+        Command::Pub(Deferred(args)) => publish::run(args),
+        Command::Sub(Deferred(args)) => subscribe::run(args),
+        Command::Deploy(Deferred(args)) => client::deploy::run(&args),
+        Command::Ps(Deferred(args)) => client::ps::run(&args),
+        Command::Runtimes(Deferred(args)) => client::runtimes::run(&args),
+        Command::Logs(Deferred(args)) => client::logs::run(&args),
+        Command::Stop(Deferred(args)) => client::stop::run(&args),
+        Command::Events(Deferred(args)) => client::events::run(&args),
+        Command::Top(Deferred(args)) => client::top::run(&args),
+        Command::Completions(Deferred(args)) => completions::run(&args),
+        Command::Man(Deferred(args)) => completions::man(&args),
     };
     result.unwrap_or_else(|failure: Failure| failure.report())
 }
