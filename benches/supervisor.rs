@@ -52,7 +52,7 @@ fn simulate(broker: &mosquitto::Broker, runtimes: usize, modules: usize) -> Simu
     let url = broker.url().parse().expect("a broker's address");
     let config = SimulateConfig {
         realm: "realm".to_owned(),
-        link: LinkConfig::new(url, "unused"),
+        link: LinkConfig::new(url, "simulate"),
         seed: 1,
         fleet: FleetConfig {
             alike: true,

@@ -140,9 +140,7 @@ impl Client {
     }
 
     async fn peer(shared: &Shared) -> Result<Peer, PeerError> {
-        let mut link = shared.config.link.clone();
-        link.client_id = format!("arena-simulate-{}", Uuid::new_v4().simple());
-        let mut peer = Peer::connect(&link).await?;
+        let mut peer = Peer::connect(&shared.link("client")).await?;
         peer.subscribe(&[filter(&shared.control)]).await?;
         Ok(peer)
     }

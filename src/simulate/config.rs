@@ -12,7 +12,8 @@ use crate::pubsub::{LinkConfig, PeerError, TopicError};
 pub struct SimulateConfig {
     /// The realm.
     pub realm: String,
-    /// How to reach the broker. Client id and will are each connection's own.
+    /// How to reach the broker. Each connection has a number behind the client id, and a will of its
+    /// own.
     pub link: LinkConfig,
     /// What is drawn by chance is the same with the same seed, and so are all uuids.
     pub seed: u64,

@@ -6,8 +6,8 @@ use fastrand::Rng;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, sleep_until};
-use uuid::Uuid;
 
+use crate::protocol::ObjectId;
 use crate::pubsub::{Peer, PeerError};
 
 use super::crew::{Crew, Order};
@@ -19,6 +19,7 @@ const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)
 /// A connection, or none, and whose it is.
 pub(super) struct Line {
     pub(super) crew: Crew,
+    pub(super) number: usize,
     pub(super) orders: UnboundedReceiver<Order>,
     pub(super) rng: Rng,
     /// Its only runtime has a last will.
@@ -85,13 +86,12 @@ impl Line {
         let gate = self.crew.shared.gate.clone();
         // It is never closed.
         let mut permit = gate.acquire_owned().await.ok();
-        let mut link = self.crew.shared.config.link.clone();
-        link.client_id = format!("arena-simulate-{}", Uuid::new_v4().simple());
+        let mut link = self.crew.shared.link(&self.number.to_string());
         if self.has_will
             && let Some(member) = self.crew.members.first()
         {
             let farewell = member.runtime.farewell();
-            let payload = farewell.to_message(&crate::protocol::ObjectId::random());
+            let payload = farewell.to_message(&ObjectId::random());
             link.will = Some(message(&self.crew.shared.reg, payload));
         }
         let mut peer = Peer::connect(&link).await?;

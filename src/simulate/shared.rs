@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::protocol::Topics;
-use crate::pubsub::{Filter, Message, PeerError, Qos, Topic};
+use crate::pubsub::{Filter, LinkConfig, Message, PeerError, Qos, Topic};
 
 use super::config::{SimulateConfig, SimulateError};
 use super::crew::Order;
@@ -46,6 +46,13 @@ impl Shared {
             reach: OnceLock::new(),
             figures: Mutex::default(),
         })
+    }
+
+    /// What the connection with this name is made from.
+    pub(super) fn link(&self, name: &str) -> LinkConfig {
+        let mut link = self.config.link.clone();
+        link.client_id = format!("{}-{name}", link.client_id);
+        link
     }
 
     /// All that is counted. Nobody waits while having it.

@@ -209,11 +209,12 @@ fn fleet(shared: &Arc<Shared>, rng: &mut Rng) -> Result<JoinSet<()>, SimulateErr
     }
     let mut lines = JoinSet::new();
     let mut reach = Vec::new();
-    for crew in crews {
+    for (number, crew) in (1..).zip(crews) {
         let (orders, received) = unbounded_channel();
         reach.extend((0..crew.len()).map(|at| (orders.clone(), at)));
         let has_will = config.connections.is_none();
         let line = Line {
+            number,
             crew: Crew::new(Arc::clone(shared), crew, rng.fork(), has_will),
             orders: received,
             rng: rng.fork(),

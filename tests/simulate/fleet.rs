@@ -12,7 +12,7 @@ use crate::mosquitto::{Broker, eventually};
 fn config(broker: &Broker, runtimes: usize, modules: usize) -> SimulateConfig {
     SimulateConfig {
         realm: "realm".to_owned(),
-        link: LinkConfig::new(broker.url().parse().unwrap(), "unused"),
+        link: LinkConfig::new(broker.url().parse().unwrap(), "simulate"),
         seed: 1,
         fleet: FleetConfig::new(runtimes),
         modules: ModulesConfig::new(modules, 1000.0),

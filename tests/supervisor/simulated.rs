@@ -17,7 +17,7 @@ const MODULES: usize = 300;
 fn start(broker: &Broker) -> Simulation {
     let config = SimulateConfig {
         realm: "realm".to_owned(),
-        link: LinkConfig::new(broker.url().parse().unwrap(), "unused"),
+        link: LinkConfig::new(broker.url().parse().unwrap(), "simulate"),
         seed: 1,
         fleet: FleetConfig {
             slots: 0,

@@ -46,7 +46,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value = "100")]
     modules: usize,
 
-    /// The realm [default: runtime.realm of the settings]
+    /// The realm, better one of its own: others' modules that get to a simulated runtime do not run
+    /// [default: runtime.realm of the settings]
     #[arg(long)]
     realm: Option<String>,
 
