@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use wamr_sys as sys;
 
 use super::engine::lock;
+use super::host_calls::HostCalls;
 use super::memory::{Memory, OutOfBounds};
 use super::stop::StopHandle;
 use super::value::{FuncType, WasmTy};
@@ -96,6 +97,23 @@ impl<T: Send + Sync + 'static> Imports<T> {
             });
             self.functions
                 .insert((module.to_owned(), name.to_owned()), function);
+        }
+        self
+    }
+
+    /// Has all calls of the functions that the set has now counted in `calls`.
+    /// Functions of which nobody counts the calls cost nothing for it.
+    pub fn count_calls(&mut self, calls: &HostCalls) -> &mut Self {
+        for ((module, name), function) in &mut self.functions {
+            let counter = calls.counter(module, name);
+            let counted = Arc::clone(function);
+            *function = Arc::new(HostFunc {
+                name: counted.name.clone(),
+                ty: counted.ty.clone(),
+                call: Box::new(move |context, args| {
+                    counter.count(|| (counted.call)(context, args))
+                }),
+            });
         }
         self
     }

@@ -41,12 +41,14 @@
 
 mod alt_stack;
 mod aot;
+mod code_map;
 mod engine;
 mod error_buffer;
 mod features;
 mod free_memory;
 mod func;
 mod host;
+mod host_calls;
 mod info;
 mod instance;
 mod instantiate;
@@ -56,6 +58,7 @@ mod memory;
 mod module;
 mod names;
 mod natives;
+mod profile;
 mod stop;
 mod trap;
 mod value;
@@ -67,6 +70,7 @@ pub use features::{CLASSIC_INTERPRETER, enabled as enabled_features, needed as n
 pub use free_memory::{release_free_memory, release_unused_code};
 pub use func::{TypedFunc, WasmTuple};
 pub use host::{Caller, HostError, HostResult, Imports, IntoHostFunc};
+pub use host_calls::{HostCall, HostCalls};
 pub use info::{
     CustomSection, Export, ExternType, Import, MemoryType, ModuleInfo, ModuleKind, PAGE_SIZE,
 };
@@ -76,6 +80,7 @@ pub use load_error::LoadError;
 pub use memory::{Memory, OutOfBounds};
 pub use module::Module;
 pub use natives::provides;
+pub use profile::{Profile, ProfileError, Profiler};
 pub use stop::{StopHandle, WakerGuard};
 pub use trap::{Frame, Trap, TrapKind};
 pub use value::{FuncType, Val, ValType, WasmTy};

@@ -144,6 +144,20 @@ impl<T> Module<T> {
         self.inner.loaded.handle()
     }
 
+    /// Where the module's own functions begin in its native code, the first
+    /// one's place first, and then where the last one ends. Empty for modules
+    /// that are not AOT code.
+    pub(super) fn code_offsets(&self) -> Vec<u32> {
+        // SAFETY: the module is loaded; no room for offsets, and then as much
+        // as there are.
+        unsafe {
+            let count = sys::arena_code_offsets(self.handle(), std::ptr::null_mut(), 0);
+            let mut offsets = vec![0; count as usize];
+            sys::arena_code_offsets(self.handle(), offsets.as_mut_ptr(), count);
+            offsets
+        }
+    }
+
     pub(super) fn frame(&self, func_index: u32) -> Frame {
         Frame {
             func_index,

@@ -119,6 +119,14 @@ impl StopHandle {
         sizes.max().unwrap_or(0)
     }
 
+    /// Whether what the handle stops waits in a system call.
+    pub(super) fn is_blocking(&self) -> bool {
+        let state = lock(&self.shared.state);
+        // SAFETY: environments in the list are alive, since the lock is held.
+        let blocking = |env: &Arc<Env>| unsafe { sys::arena_is_blocking(env.handle) };
+        state.envs.iter().any(blocking)
+    }
+
     /// Waits for the stop, at most for `timeout`, and returns whether it came.
     /// A host function that has to wait can do so here.
     #[must_use]

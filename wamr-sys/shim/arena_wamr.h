@@ -76,6 +76,10 @@ arena_begin_blocking(wasm_exec_env_t env);
 void
 arena_end_blocking(wasm_exec_env_t env);
 
+/* Whether a thread is between the two. */
+bool
+arena_is_blocking(wasm_exec_env_t env);
+
 /* Called with each exec_env that the calling thread creates (`created`) and
    destroys: it makes code that runs during instantiation stoppable. */
 typedef void (*arena_exec_env_hook)(void *context, wasm_exec_env_t env,
@@ -84,5 +88,37 @@ typedef void (*arena_exec_env_hook)(void *context, wasm_exec_env_t env,
 /* Exchanges the calling thread's hook, which may be NULL, for another. */
 void
 arena_swap_exec_env_hook(arena_exec_env_hook *hook, void **context);
+
+/* ---- looking at call stacks (profile.c) ---- */
+
+/* Makes the calling thread one that looks at its own wasm call stack whenever
+   it gets the signal `signo`, whose handler is installed here and stays. Looks
+   of before are forgotten. One thread of the process at a time. */
+bool
+arena_profile_begin(int signo);
+
+/* Ends that; to be called by the same thread. */
+void
+arena_profile_end(void);
+
+/* Takes the oldest look that was not taken yet; returns false if there is none.
+   `code_offset` is the place in the code of an AOT module that the thread was
+   at, or UINT32_MAX. The function indices of the frames are copied, the
+   innermost first, and `count` is their number, `capacity` at the most; `deeper`
+   tells that there were more. Nothing of that is more than likely: see
+   profile.c. One thread at a time, also another than that which looks. */
+bool
+arena_profile_take(uint32_t *code_offset, uint32_t *func_indices,
+                   uint32_t capacity, uint32_t *count, bool *deeper);
+
+/* How many looks found no place since arena_profile_begin. */
+uint32_t
+arena_profile_lost(void);
+
+/* Where the module's own functions begin in its code, the first for the function
+   that comes after the imported ones, and then where the last one ends: up to
+   `capacity` offsets. Returns their number, 0 if the module is no AOT code. */
+uint32_t
+arena_code_offsets(wasm_module_t module, uint32_t *offsets, uint32_t capacity);
 
 #endif

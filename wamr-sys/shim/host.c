@@ -3,9 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <ucontext.h>
 
-#include "aot_runtime.h"
+#include "aot_code.h"
 #include "arena_wamr.h"
 #include "bh_vector.h"
 #include "thread_manager.h"
@@ -26,29 +25,11 @@ arena_wamr_vprintf(const char *format, va_list arguments)
 
 static int wake_signal;
 
-static uintptr_t
-program_counter(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-    return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-    return (uintptr_t)context->uc_mcontext.pc;
-#else
-#error "which register is the program counter?"
-#endif
-}
-
 static bool
 is_in_aot_code(WASMExecEnv *env, uintptr_t pc)
 {
-#if WASM_ENABLE_AOT != 0
-    if (env->module_inst->module_type == Wasm_Module_AoT) {
-        AOTModule *module =
-            (AOTModule *)((AOTModuleInstance *)env->module_inst)->module;
-        return pc - (uintptr_t)module->code < module->code_size;
-    }
-#endif
-    return false;
+    AOTModule *module = aot_module_of(env->module_inst);
+    return module && is_in_code_of(module, pc);
 }
 
 /* Interrupts a system call by its mere existence, and leaves AOT code of a
@@ -264,6 +245,14 @@ arena_begin_blocking(wasm_exec_env_t env)
         return false;
     }
     return true;
+}
+
+bool
+arena_is_blocking(wasm_exec_env_t env)
+{
+    return (WASM_SUSPEND_FLAGS_GET(env->suspend_flags)
+            & WASM_SUSPEND_FLAG_BLOCKING)
+           != 0;
 }
 
 void

@@ -1429,8 +1429,24 @@ unsafe extern "C" {
     pub fn arena_is_stopping(env: wasm_exec_env_t) -> bool;
     pub fn arena_begin_blocking(env: wasm_exec_env_t) -> bool;
     pub fn arena_end_blocking(env: wasm_exec_env_t);
+    pub fn arena_is_blocking(env: wasm_exec_env_t) -> bool;
     pub fn arena_swap_exec_env_hook(
         hook: *mut arena_exec_env_hook,
         context: *mut *mut ::core::ffi::c_void,
     );
+    pub fn arena_profile_begin(signo: ::core::ffi::c_int) -> bool;
+    pub fn arena_profile_end();
+    pub fn arena_profile_take(
+        code_offset: *mut u32,
+        func_indices: *mut u32,
+        capacity: u32,
+        count: *mut u32,
+        deeper: *mut bool,
+    ) -> bool;
+    pub fn arena_profile_lost() -> u32;
+    pub fn arena_code_offsets(
+        module: wasm_module_t,
+        offsets: *mut u32,
+        capacity: u32,
+    ) -> u32;
 }
