@@ -6,7 +6,9 @@ use std::path::Path;
 
 use crate::config::EngineMode;
 use crate::guest::{self, Guest};
-use crate::wamr::{AotTrust, CLASSIC_INTERPRETER, Engine, Imports, LoadError, Module, ModuleKind};
+use crate::wamr::{
+    AotTrust, CLASSIC_INTERPRETER, Engine, HostCalls, Imports, LoadError, Module, ModuleKind,
+};
 use crate::wasi::{self, Wasi};
 
 use super::compiled::Compiled;
@@ -148,6 +150,8 @@ pub(super) struct Options<'a> {
     pub(super) trust_aot: bool,
     /// Where compiled code of modules is.
     pub(super) compiled: Option<&'a Compiled>,
+    /// Where the module's calls of host functions are counted, if they are.
+    pub(super) host_calls: Option<&'a HostCalls>,
 }
 
 /// Loads a module for the engine that was chosen.
@@ -162,6 +166,13 @@ pub(super) fn load(
         check_choice(asked, kind).map_err(failure)?;
     }
     let engine = Engine::new().map_err(|e| failure(e.to_string()))?;
+    let imports = || {
+        let mut imports = imports();
+        if let Some(calls) = options.host_calls {
+            imports.count_calls(calls);
+        }
+        imports
+    };
     if kind == ModuleKind::Aot {
         let trust = options.trust_aot.then(AotTrust::given_by_user);
         let trust = trust.ok_or_else(|| {
@@ -212,6 +223,7 @@ pub(super) fn load_trusted(file: &Path, bytes: &[u8]) -> Result<Module<Context>,
         mode: EngineMode::Auto,
         trust_aot: true,
         compiled: None,
+        host_calls: None,
     };
     load(file, bytes, &options)
 }

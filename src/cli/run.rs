@@ -12,8 +12,8 @@ use signal_hook::iterator::Signals;
 use crate::config::Dir;
 use crate::guest::Guest;
 use crate::wamr::{
-    CallError, Instance, InstanceConfig, InstantiateError, Limits, Module, StopHandle, Trap,
-    TrapKind, Val,
+    CallError, Instance, InstanceConfig, InstantiateError, Limits, Module, Profiler, StopHandle,
+    Trap, TrapKind, Val,
 };
 use crate::wasi::{Stream, Wasi, WasiConfig};
 
@@ -21,6 +21,8 @@ use super::channels::ChannelArgs;
 use super::compiled::Compiled;
 use super::engine::{self, Context, EngineChoice};
 use super::parse;
+use super::profile::ProfileArgs;
+use super::stats::{Stats, StatsArgs};
 use super::status::{Failure, Status, print, printable};
 
 /// Run a WebAssembly module.
@@ -34,6 +36,7 @@ use super::status::{Failure, Status, print, printable};
     arena run --env COLOUR=blue --dir ./data::/data:ro app.wasm -- --verbose input.txt\n  \
     arena run --max-memory 64MiB --timeout 5s untrusted.wasm\n  \
     arena run --invoke add library.wasm 2 3\n  \
+    arena run --stats --profile app.svg app.wasm\n  \
     arena run --broker mqtt://localhost --channel light=realm/kitchen/light:r subscriber.wasm light")]
 pub(super) struct Args {
     /// The module: .wasm, .wat (text) or .aot (compiled)
@@ -74,6 +77,12 @@ pub(super) struct Args {
     /// Call this exported function instead of _start, and print its results
     #[arg(long, value_name = "NAME")]
     invoke: Option<String>,
+
+    #[command(flatten)]
+    stats: StatsArgs,
+
+    #[command(flatten)]
+    profile: ProfileArgs,
 
     #[command(flatten)]
     channels: ChannelArgs,
@@ -168,6 +177,15 @@ fn panicked() -> Failure {
 }
 
 fn execute(args: &Args, stop: StopHandle) -> Outcome {
+    let mut stats = args.stats.begin();
+    let outcome = load_and_run(args, stop, &mut stats);
+    if stats.is_loaded() {
+        stats.print();
+    }
+    outcome
+}
+
+fn load_and_run(args: &Args, stop: StopHandle, stats: &mut Stats) -> Outcome {
     let bytes = engine::read(&args.file)?;
     let mut settings = args.channels.connection.settings()?;
     if let Some(asked) = args.engine {
@@ -179,10 +197,13 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
         mode: settings.engine.mode,
         trust_aot: args.trust_aot,
         compiled: compiled.as_ref(),
+        host_calls: stats.host_calls(),
     };
     let module = engine::load(&args.file, &bytes, &options)?;
     drop(bytes);
     let values = values(args, &module)?;
+    let files = args.profile.open()?;
+    stats.loaded(module.kind());
     let config = InstanceConfig {
         limits: Limits {
             memory: args.max_memory,
@@ -191,9 +212,22 @@ fn execute(args: &Args, stop: StopHandle) -> Outcome {
         stop,
     };
     let channels = args.channels.connect(&config.stop)?;
-    let outcome = run_module(args, &module, &values, &channels.guest, config);
+    let profiler = files
+        .as_ref()
+        .map(|files| files.start(&module, &config.stop));
+    let profiler = profiler.transpose()?;
+    stats.begin_module();
+    let outcome = run_module(args, &module, &values, &channels.guest, config, stats);
+    let profile = profiler.map(Profiler::finish);
     // The module is gone, and with it what it had open.
     channels.finish();
+    if let (Some(files), Some(profile)) = (files, profile)
+        && let Err(failure) = files.write(&args.file, profile)
+    {
+        // Also when the module was stopped, which the caller tells instead of the outcome.
+        let status = failure.report();
+        return outcome.map(|_| status);
+    }
     outcome
 }
 
@@ -203,9 +237,12 @@ fn run_module(
     values: &[Val],
     guest: &Guest,
     config: InstanceConfig,
+    stats: &mut Stats,
 ) -> Outcome {
     let context = Context::new(wasi(args, guest)?, guest.clone());
-    let instance = match Instance::new(module, context, config) {
+    let instance = Instance::new(module, context, config);
+    stats.instantiated();
+    let instance = match instance {
         Ok(instance) => instance,
         Err(InstantiateError::Trap(trap)) => return trapped(&trap),
         Err(InstantiateError::Memory { initial, limit }) => {
@@ -223,6 +260,7 @@ fn run_module(
         }),
         None => instance.start().map(Ok),
     };
+    stats.ran(instance.memory().size());
     match status {
         // The system sees the lowest byte.
         Ok(status) => Ok(ExitCode::from(status?.to_le_bytes()[0])),

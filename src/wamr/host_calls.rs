@@ -34,8 +34,8 @@ pub struct HostCall {
     pub name: String,
     /// How often it was called.
     pub count: u64,
-    /// How long these calls took together, with what they waited for. A call
-    /// that ended the module in another way than by an error is not in it.
+    /// How long these calls took together, with what they waited for. One that
+    /// panicked is not in it.
     pub time: Duration,
 }
 
@@ -69,7 +69,7 @@ impl HostCalls {
 impl Counter {
     /// Runs a call and counts it.
     pub(super) fn count<R>(&self, call: impl FnOnce() -> R) -> R {
-        // Before it, since not every call returns.
+        // Before it, since one that panics does not return here.
         self.calls.fetch_add(1, Ordering::Relaxed);
         let begin = Instant::now();
         let result = call();

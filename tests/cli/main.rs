@@ -17,6 +17,8 @@ mod harness;
 mod inspect;
 mod invoke;
 mod limits;
+mod profile;
 mod run;
+mod stats;
 mod stop;
 mod traps;

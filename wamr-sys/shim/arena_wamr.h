@@ -105,8 +105,9 @@ arena_profile_end(void);
    `code_offset` is the place in the code of an AOT module that the thread was
    at, or UINT32_MAX. The function indices of the frames are copied, the
    innermost first, and `count` is their number, `capacity` at the most; `deeper`
-   tells that there were more. Nothing of that is more than likely: see
-   profile.c. One thread at a time, also another than that which looks. */
+   tells that there were more. Frames may be wrong now and then, also with
+   indices that no function has: see profile.c. One thread at a time takes, which
+   may be another than that which looks. */
 bool
 arena_profile_take(uint32_t *code_offset, uint32_t *func_indices,
                    uint32_t capacity, uint32_t *count, bool *deeper);
