@@ -97,6 +97,12 @@ impl Cache {
         &self.dir
     }
 
+    /// Whether code can be kept here; the folder is made for that.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.make_dir().is_ok()
+    }
+
     /// Whether there is a file for this key; whether it can be used is seen when it is read.
     #[must_use]
     pub fn has(&self, key: &Key) -> bool {
@@ -483,6 +489,7 @@ mod tests {
         let error = cache.put(&key("a"), b"code", &about("a")).unwrap_err();
         assert!(matches!(error, CacheError::Io { .. }), "{error}");
         assert_eq!(cache.get(&key("a")), None);
+        assert!(!cache.is_usable());
     }
 
     #[test]

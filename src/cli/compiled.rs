@@ -40,8 +40,10 @@ impl Compiled {
             Found::Code(code) => Some(code),
             Found::Refused => None,
             Found::Nothing => {
-                let quick =
-                    self.artifacts.can_compile() && artifacts::compile_time(wasm) <= self.first;
+                // Where it cannot be kept it would be compiled at each start.
+                let quick = artifacts::compile_time(wasm) <= self.first
+                    && self.artifacts.can_compile()
+                    && self.artifacts.cache().is_usable();
                 let name = file.to_string_lossy();
                 let make = || self.artifacts.make(&name, wasm, &mut |_| true).ok();
                 quick.then(make).flatten()
@@ -51,7 +53,8 @@ impl Compiled {
 
     /// Has a process of its own compile a module, for its next start: this one may end first.
     pub(super) fn make_later(&self, file: &Path, wasm: &[u8]) {
-        if !self.artifacts.can_compile() || self.artifacts.has(&artifacts::digest(wasm)) {
+        let known = self.artifacts.has(&artifacts::digest(wasm));
+        if known || !self.artifacts.can_compile() || !self.artifacts.cache().is_usable() {
             return;
         }
         // The next start is as this one then, and tries again.
