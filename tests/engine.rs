@@ -442,6 +442,53 @@ fn compiled(text: &str) -> Option<Vec<u8>> {
     Some(std::fs::read(aot).unwrap())
 }
 
+/// Compiled code finds its memory by a register of the thread, which a call into another instance
+/// changes.
+#[test]
+fn a_host_function_may_run_another_instance_and_return_to_compiled_code() {
+    // The memory holds 1 in the outer instance, 2 in the inner one, and has another one be made.
+    let Some(inner) = compiled(
+        r#"(module (memory 1) (data (i32.const 0) "\02") (start $read)
+            (func $read (drop (i32.load (i32.const 0))))
+            (func (export "value") (result i32) (i32.load (i32.const 0)))
+            (func (export "trap") (result i32) (i32.load (i32.const -1))))"#,
+    ) else {
+        return;
+    };
+    let outer = compiled(
+        r#"(module (import "env" "inner" (func $inner (param i32) (result i32)))
+            (memory 1) (data (i32.const 0) "\01")
+            (func (export "both") (param i32) (result i32)
+                (i32.store (i32.const 4) (call $inner (local.get 0)))
+                (i32.add (i32.mul (i32.load (i32.const 4)) (i32.const 10))
+                    (i32.load (i32.const 0)))))"#,
+    )
+    .unwrap();
+    let engine = Engine::new().unwrap();
+    // SAFETY: the compiler program has made both for this engine.
+    let inner = unsafe { Module::load_aot(&engine, &inner, &Imports::<()>::new()) }.unwrap();
+    let mut imports = Imports::<Module<()>>::new();
+    imports.func(
+        "env",
+        "inner",
+        |caller: &Caller<'_, Module<()>>, how: i32| {
+            let instance = Instance::new(caller.data(), (), InstanceConfig::default()).unwrap();
+            let name = if how == 1 { "trap" } else { "value" };
+            match instance.call(name, &[]).as_deref() {
+                Ok([Val::I32(value)]) => *value,
+                _ => 9,
+            }
+        },
+    );
+    // SAFETY: as above.
+    let outer = unsafe { Module::load_aot(&engine, &outer, &imports) }.unwrap();
+    let outer = Instance::new(&outer, inner, InstanceConfig::default()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(outer.call("both", &[Val::I32(0)]).unwrap(), [Val::I32(21)]);
+        assert_eq!(outer.call("both", &[Val::I32(1)]).unwrap(), [Val::I32(91)]);
+    }
+}
+
 #[test]
 fn a_loop_in_aot_code_is_stopped_at_any_moment() {
     // With and without memory access, deep in recursion, with host calls.

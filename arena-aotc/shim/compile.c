@@ -70,6 +70,10 @@ fill_options(AOTCompOption *to, const struct aotc_options *from,
     to->opt_level = from->opt_level;
     to->size_level = CODE_MODEL_SMALL;
 
+    /* WAMR's pipeline for link-time optimization ends before the step in which loops are turned into
+     * vectors and unrolled, since a linker would do that; LLVM's usual one has it. */
+    to->disable_llvm_lto = true;
+
     to->bounds_checks = 0;
     to->stack_bounds_checks = 1;
     to->stack_usage_file = stack_usage_file;

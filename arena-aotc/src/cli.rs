@@ -93,9 +93,14 @@ pub(crate) struct Args {
     #[arg(long)]
     no_call_stack: bool,
 
-    /// Reach linear memory through the GS register (x86_64): faster, and the engine must set it
-    #[arg(long)]
+    /// Reach linear memory through the GS register, which the engine sets: faster (x86_64 only, and
+    /// the default there)
+    #[arg(long, overrides_with = "no_segue")]
     segue: bool,
+
+    /// Reach linear memory by its address in a register like any other
+    #[arg(long, overrides_with = "segue")]
+    no_segue: bool,
 
     /// Take at most this much CPU time, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -146,7 +151,8 @@ impl Args {
             }
             (compiler.host_cpu(), compiler.host_features())
         } else {
-            (arch.cpu(&self.cpu).to_owned(), Vec::new())
+            let cpu = arch.cpu(&self.cpu);
+            (cpu.to_owned(), arch.tuning(cpu))
         };
         if !compiler.knows_cpu(arch, &cpu) {
             return Err(Error::Usage(format!(
@@ -165,7 +171,7 @@ impl Args {
             simd: !self.no_simd,
             names: !self.no_names,
             call_stack: !self.no_call_stack,
-            segue: self.segue,
+            segue: arch == Arch::X86_64 && !self.no_segue,
         })
     }
 }

@@ -42,6 +42,7 @@ fn every_option_makes_code() {
         &["--target", "x86_64", "--features", "avx2,-bmi"],
         &["--target", "x86_64", "--features=-sse4.2"],
         &["--target", "x86_64", "--segue"],
+        &["--target", "x86_64", "--no-segue"],
         &["--target", "aarch64", "--cpu", "rpi3"],
         &["--target", "aarch64", "--cpu", "rpi4"],
         &["--target", "arm64", "--cpu", "rpi5"],

@@ -13,6 +13,7 @@ use wamr_sys as sys;
 use super::engine::lock;
 use super::host_calls::HostCalls;
 use super::memory::{Memory, OutOfBounds};
+use super::memory_base::MemoryBase;
 use super::stop::StopHandle;
 use super::value::{FuncType, WasmTy};
 
@@ -253,6 +254,7 @@ impl Drop for Blocking {
 /// that the module keeps alive, in an instance whose custom data is its
 /// `HostState`, with room for the parameters and at least one value in `args`.
 pub(super) unsafe extern "C" fn trampoline(env: sys::wasm_exec_env_t, args: *mut u64) {
+    let _base = MemoryBase::keep();
     // SAFETY: the attachment and the custom data are as this function's
     // contract says; both outlive the call, since the module and the instance
     // cannot be dropped while the instance runs. WAMR's buffer for the

@@ -56,6 +56,7 @@ mod load_error;
 mod loaded;
 mod memory;
 mod module;
+mod memory_base;
 mod names;
 mod natives;
 mod profile;
