@@ -33,8 +33,7 @@ fn first_processor() -> String {
     String::from_utf8_lossy(read).into_owned()
 }
 
-/// Architectures and processors that code is made for on another machine, in the compiler's words:
-/// what [`name`] can be.
+/// Architectures and processors that code is made for on another machine, in the compiler's words.
 pub const PORTABLE: [(&str, &str); 6] = [
     ("x86_64", "baseline"),
     ("x86_64", "x86-64-v3"),
