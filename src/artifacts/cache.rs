@@ -116,6 +116,8 @@ impl Cache {
         self.check_dir().ok()?;
         let path = self.path(key);
         let file = self.read(&path)?;
+        // The time of the last use, which decides what goes first.
+        let _ = open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         let code = self
             .secret()
             .and_then(|secret| sealed::open(&secret, key, file));
@@ -244,17 +246,15 @@ impl Cache {
 
     /// A regular file of this user's, whole.
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
-        let mut file = open(path).ok()?;
+        let file = open(path).ok()?;
         let metadata = file.metadata().ok()?;
         let size = metadata.len();
         if !metadata.is_file() || !is_ours(&metadata) || size > MAX_FILE {
             return None;
         }
-        // The time of the last use, which decides what goes first.
-        let _ = file.set_modified(SystemTime::now());
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(usize::try_from(size).ok()?).ok()?;
-        (&mut file).take(size).read_to_end(&mut bytes).ok()?;
+        file.take(size).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
@@ -463,6 +463,8 @@ mod tests {
             file.set_modified(time).unwrap();
         }
         assert!(cache.get(&key("1")).is_some());
+        // To look at them is not to use them.
+        assert_eq!(cache.list().unwrap().len(), 3);
         cache.put(&key("4"), &[0; 100], &about("4")).unwrap();
         assert!(cache.has(&key("1")) && !cache.has(&key("2")) && cache.has(&key("3")));
         // What is larger than the bound is not kept, and drives nothing out.
