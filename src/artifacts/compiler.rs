@@ -89,14 +89,27 @@ pub enum CompileError {
 }
 
 impl CompileError {
-    /// Whether the same module comes to the same end again.
+    /// Whether the same module comes to the same end again: not where somebody has ended the
+    /// compiler, by Ctrl-C for example.
     pub(super) fn would_repeat(&self) -> bool {
-        matches!(
-            self,
-            CompileError::Refused(_) | CompileError::Time(_) | CompileError::Ended(_)
-        )
+        match self {
+            CompileError::Refused(_) | CompileError::Time(_) => true,
+            CompileError::Ended(signal) => FAULTS.iter().any(|fault| fault.as_raw() == *signal),
+            _ => false,
+        }
     }
 }
+
+/// How the compiler ends by itself when it does not get on.
+const FAULTS: [Signal; 7] = [
+    Signal::ABORT,
+    Signal::BUS,
+    Signal::FPE,
+    Signal::ILL,
+    Signal::SEGV,
+    Signal::TRAP,
+    Signal::XFSZ,
+];
 
 /// The compiler's name.
 const PROGRAM: &str = "arena-aotc";
@@ -365,6 +378,23 @@ mod tests {
         let error = no_program.compile(b"", &Target::host("native"), &BOUNDS, &mut |_| true);
         assert!(matches!(error, Err(CompileError::Start { .. })));
         assert_eq!(Compiler::find(Some(Path::new("/nowhere/arena-aotc"))), None);
+    }
+
+    #[test]
+    fn an_end_that_others_make_says_nothing_of_the_module() {
+        for (text, repeats) in [
+            ("exit 1", true),
+            ("kill -ABRT $$", true),
+            ("kill -SEGV $$", true),
+            ("kill -XCPU $$", true),
+            ("kill -INT $$; sleep 60", false),
+            ("kill -TERM $$; sleep 60", false),
+            ("kill -KILL $$", false),
+            ("exit 3", false),
+        ] {
+            let error = outcome(text).unwrap_err();
+            assert_eq!(error.would_repeat(), repeats, "{text}: {error}");
+        }
     }
 
     #[test]

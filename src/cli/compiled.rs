@@ -8,22 +8,31 @@ use std::time::Duration;
 
 use crate::artifacts::{self, Artifacts, Found, MakeError};
 use crate::config::Settings;
+use crate::wamr::StopHandle;
 
 /// Finds, makes, or has made.
 pub(super) struct Compiled {
     artifacts: Artifacts,
     /// What takes no longer to compile is compiled before it is run.
     first: Duration,
+    /// Ends a compilation, too.
+    stop: StopHandle,
     /// The file of settings that was named.
     config: Option<PathBuf>,
 }
 
 impl Compiled {
-    /// As the settings have it; `None` when modules are to be interpreted.
-    pub(super) fn new(settings: &Settings, config: Option<PathBuf>) -> Option<Compiled> {
+    /// As the settings have it; `None` when modules are to be interpreted. `stop` is what stops the
+    /// module.
+    pub(super) fn new(
+        settings: &Settings,
+        config: Option<PathBuf>,
+        stop: StopHandle,
+    ) -> Option<Compiled> {
         Some(Compiled {
             artifacts: Artifacts::new(&settings.engine, &settings.store.cache_dir)?,
             first: settings.engine.compile_first,
+            stop,
             config,
         })
     }
@@ -31,7 +40,8 @@ impl Compiled {
     /// The code of a module, however long it takes to make it.
     pub(super) fn made(&self, file: &Path, wasm: &[u8]) -> Result<Vec<u8>, MakeError> {
         let name = file.to_string_lossy();
-        self.artifacts.find_or_make(&name, wasm, &mut |_| true)
+        let go_on = &mut |_| !self.stop.is_stopped();
+        self.artifacts.find_or_make(&name, wasm, go_on)
     }
 
     /// The code of a module if it is in the cache, or can be made quickly.
@@ -45,7 +55,8 @@ impl Compiled {
                     && self.artifacts.can_compile()
                     && self.artifacts.cache().is_usable();
                 let name = file.to_string_lossy();
-                let make = || self.artifacts.make(&name, wasm, &mut |_| true).ok();
+                let go_on = &mut |_| !self.stop.is_stopped();
+                let make = || self.artifacts.make(&name, wasm, go_on).ok();
                 quick.then(make).flatten()
             }
         }
@@ -54,7 +65,11 @@ impl Compiled {
     /// Has a process of its own compile a module, for its next start: this one may end first.
     pub(super) fn make_later(&self, file: &Path, wasm: &[u8]) {
         let known = self.artifacts.has(&artifacts::digest(wasm));
-        if known || !self.artifacts.can_compile() || !self.artifacts.cache().is_usable() {
+        if known
+            || self.stop.is_stopped()
+            || !self.artifacts.can_compile()
+            || !self.artifacts.cache().is_usable()
+        {
             return;
         }
         // The next start is as this one then, and tries again.

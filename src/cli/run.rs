@@ -191,7 +191,12 @@ fn load_and_run(args: &Args, stop: StopHandle, stats: &mut Stats) -> Outcome {
     if let Some(asked) = args.engine {
         settings.engine.mode = asked.mode();
     }
-    let compiled = Compiled::new(&settings, args.channels.connection.config());
+    if args.timeout.is_some() {
+        // The time is the module's.
+        settings.engine.compile_first = Duration::ZERO;
+    }
+    let config = args.channels.connection.config();
+    let compiled = Compiled::new(&settings, config, stop.clone());
     let options = engine::Options {
         asked: args.engine,
         mode: settings.engine.mode,

@@ -79,11 +79,11 @@ impl Compiling {
         digest: &[u8; 32],
         wasm: &[u8],
     ) -> Result<Vec<u8>, NoCode> {
-        let go_on = &AtomicBool::new(false);
+        let never = &AtomicBool::new(false);
         let artifacts = &self.maker.artifacts;
         match &self.maker.remote {
             Some(remote) if !artifacts.can_compile() => {
-                remote.fetch(artifacts, name, digest, go_on)
+                remote.fetch(artifacts, name, digest, never)
             }
             _ => Ok(artifacts.find_or_make(name, wasm, &mut |_| true)?),
         }

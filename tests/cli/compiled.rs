@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -141,6 +141,26 @@ fn what_takes_longer_is_compiled_for_the_next_start() {
     }
     run();
     assert_eq!(workshop.listed().len(), 1);
+}
+
+#[test]
+fn the_time_of_a_run_is_the_modules() {
+    let Some(workshop) = Workshop::new() else {
+        return;
+    };
+    let (hello, forever) = (sample("hello.wasm"), sample("endless-loop.wasm"));
+    let run = |file: &Path, timeout: &str| {
+        let args = [OsStr::new("run"), OsStr::new(timeout), file.as_os_str()];
+        workshop.arena(args).outcome()
+    };
+    run(&hello, "--timeout=60s").prints("Hello from WebAssembly!\n");
+    run(&forever, "--timeout=50ms").exits(124);
+    let patience = Instant::now() + Duration::from_secs(60);
+    while workshop.names() != ["endless-loop.wasm", "hello.wasm"] {
+        assert!(Instant::now() < patience, "they are not compiled beside it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run(&forever, "--timeout=50ms").exits(124);
 }
 
 #[test]
