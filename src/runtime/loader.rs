@@ -81,24 +81,30 @@ impl Loader {
         let digest = artifacts::digest(bytes);
         let slot = self.slot(digest);
         let mut held = lock(&slot);
-        if let Some(loaded) = held.upgrade()
-            && !self.can_be_better(&loaded, &digest)
-        {
-            return Ok(loaded);
-        }
-        let module = self.module(name, &digest, bytes)?;
+        let module = match held.upgrade() {
+            None => self.module(name, &digest, bytes)?,
+            Some(loaded) => match self.compiled_since(name, &loaded, &digest) {
+                Some(module) => module,
+                None => return Ok(loaded),
+            },
+        };
         let loaded = Arc::new(Loaded { module });
         *held = Arc::downgrade(&loaded);
         Ok(loaded)
     }
 
-    /// Whether a module that is interpreted may have been compiled since it was loaded.
-    fn can_be_better(&self, loaded: &Loaded, digest: &[u8; 32]) -> bool {
-        loaded.module.kind() == ModuleKind::Wasm
-            && self
-                .execution
-                .compiling()
-                .is_some_and(|compiling| compiling.has(digest))
+    /// The native code of a module that was loaded for the interpreter, if there is some by now.
+    fn compiled_since(
+        &self,
+        name: &str,
+        loaded: &Loaded,
+        digest: &[u8; 32],
+    ) -> Option<Module<Context>> {
+        let compiling = self.execution.compiling()?;
+        if loaded.module.kind() == ModuleKind::Aot || !compiling.has(digest) {
+            return None;
+        }
+        self.compiled(name, &compiling.find(digest))
     }
 
     fn module(
@@ -108,11 +114,10 @@ impl Loader {
         wasm: &[u8],
     ) -> Result<Module<Context>, LoaderError> {
         let found = self.execution.compiling().map(|c| c.find(digest));
-        if let Some(Found::Code(code)) = &found {
-            match self.compiled(code) {
-                Ok(module) => return Ok(module),
-                Err(error) => warn!(name, "its compiled code cannot be loaded: {error}"),
-            }
+        if let Some(found) = &found
+            && let Some(module) = self.compiled(name, found)
+        {
+            return Ok(module);
         }
         match &self.execution {
             Execution::Interpreted => Ok(self.interpreted(wasm)?),
@@ -124,7 +129,8 @@ impl Loader {
                 Ok(module)
             }
             Execution::Compiled(compiling) => {
-                Ok(self.compiled(&compiling.make_now(name, digest, wasm)?)?)
+                let code = compiling.make_now(name, digest, wasm)?;
+                Ok(self.native(&code)?)
             }
         }
     }
@@ -133,7 +139,21 @@ impl Loader {
         Module::load(&self.engine, wasm, &self.imports)
     }
 
-    fn compiled(&self, code: &[u8]) -> Result<Module<Context>, LoadError> {
+    /// What was found, if it is code that can be loaded.
+    fn compiled(&self, name: &str, found: &Found) -> Option<Module<Context>> {
+        let Found::Code(code) = found else {
+            return None;
+        };
+        match self.native(code) {
+            Ok(module) => Some(module),
+            Err(error) => {
+                warn!(name, "its native code cannot be loaded: {error}");
+                None
+            }
+        }
+    }
+
+    fn native(&self, code: &[u8]) -> Result<Module<Context>, LoadError> {
         Module::load_trusted_aot(&self.engine, code, &self.imports, AotTrust::compiled_here())
     }
 
@@ -154,6 +174,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use crate::artifacts::{About, Artifacts};
+    use crate::config::Settings;
+
     use super::*;
 
     fn loader() -> Loader {
@@ -176,6 +199,21 @@ mod tests {
         drop((first, again));
         loader.load("m", &other).unwrap();
         assert_eq!(lock(&loader.known).len(), 1, "what nobody has is forgotten");
+    }
+
+    #[test]
+    fn what_the_compiler_has_refused_is_shared_like_all_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::new(&Settings::default().engine, dir.path()).unwrap();
+        let wasm = wat::parse_str("(module)").unwrap();
+        let digest = artifacts::digest(&wasm);
+        let about = About::new("m", &wasm, &[], artifacts.target(), 0.0);
+        artifacts.keep(&digest, &[], &about).unwrap();
+        let compiling = Arc::new(Compiling::new(artifacts, None));
+        let execution = Execution::Either(compiling);
+        let loader = Loader::new(Engine::new().unwrap(), Imports::new(), execution);
+        let first = loader.load("m", &wasm).unwrap();
+        assert!(Arc::ptr_eq(&first, &loader.load("m", &wasm).unwrap()));
     }
 
     #[test]
