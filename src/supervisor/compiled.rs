@@ -38,7 +38,9 @@ impl CompiledStore {
         let Some(artifacts) = artifacts.map(Artifacts::in_background) else {
             return Ok(None);
         };
-        let signer = Signer::open_or_new(&dir.join("artifact-key.der"))?;
+        let key = dir.join("artifact-key.der");
+        let signer = Signer::open_or_new(&key)
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", key.display())))?;
         info!(key = %signer.public_key(), "modules are compiled for runtimes that trust this key");
         let compiles = artifacts.clone();
         let queue = Queue::new(move |job, stopped| {

@@ -123,6 +123,20 @@ fn runtime(broker: &Broker, arts: &Arts, key: PublicKey) -> Runtime {
     runtime
 }
 
+/// A supervisor that compiles, with the module in its store, and a runtime without a compiler that
+/// trusts this key, or else the supervisor's.
+fn realm(trusted: Option<PublicKey>) -> Option<(Broker, Arts, Runtime)> {
+    let compiler = compiler()?;
+    let broker = Broker::start();
+    let arts = Arts::start(broker.port(), &[&compiler]);
+    arts.api
+        .put("/store/users/me/hello.wasm", &hello())
+        .granted(201);
+    let key = trusted.unwrap_or_else(|| key(&arts));
+    let runtime = runtime(&broker, &arts, key);
+    Some((broker, arts, runtime))
+}
+
 /// Starts the stored module, and waits for its end; what has executed it.
 fn run(arts: &Arts) -> Value {
     let create = json!({"file": "me/hello.wasm"});
@@ -136,13 +150,9 @@ fn run(arts: &Arts) -> Value {
 
 #[test]
 fn a_runtime_without_a_compiler_fetches_what_its_supervisor_has_signed() {
-    let Some(compiler) = compiler() else { return };
-    let broker = Broker::start();
-    let arts = Arts::start(broker.port(), &[&compiler]);
-    arts.api
-        .put("/store/users/me/hello.wasm", &hello())
-        .granted(201);
-    let runtime = runtime(&broker, &arts, key(&arts));
+    let Some((_broker, arts, runtime)) = realm(None) else {
+        return;
+    };
     assert_eq!(run(&arts), "interpreter");
     wait_until("the code has come", || {
         runtime.log().contains("native code is there")
@@ -152,13 +162,9 @@ fn a_runtime_without_a_compiler_fetches_what_its_supervisor_has_signed() {
 
 #[test]
 fn what_somebody_else_has_signed_is_not_run() {
-    let Some(compiler) = compiler() else { return };
-    let broker = Broker::start();
-    let arts = Arts::start(broker.port(), &[&compiler]);
-    arts.api
-        .put("/store/users/me/hello.wasm", &hello())
-        .granted(201);
-    let runtime = runtime(&broker, &arts, PublicKey::new([7; 32]));
+    let Some((_broker, arts, runtime)) = realm(Some(PublicKey::new([7; 32]))) else {
+        return;
+    };
     assert_eq!(run(&arts), "interpreter");
     wait_until("the code is refused", || {
         runtime
