@@ -16,5 +16,6 @@ pub mod runtime;
 pub mod simulate;
 pub mod supervisor;
 mod system;
+pub mod trust;
 pub mod wamr;
 pub mod wasi;

@@ -3,6 +3,7 @@
 mod arts;
 mod broker;
 mod cache;
+mod certs;
 mod channels;
 mod client;
 mod compile;
@@ -102,6 +103,8 @@ enum Command {
     Arts(Deferred<arts::Args>),
     /// Load a supervisor with runtimes and modules that are made up
     Simulate(Deferred<simulate::Args>),
+    /// Make the certificates of a realm: an authority, a server and clients
+    Certs(Deferred<certs::Args>),
     /// Show the settings that hold, and where each comes from
     Config(Deferred<config::Args>),
     /// Publish a message
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Broker(Deferred(args)) => broker::run(&args),
         Command::Arts(Deferred(args)) => arts::run(&args),
         Command::Simulate(Deferred(args)) => simulate::run(&args),
+        Command::Certs(Deferred(args)) => certs::run(&args),
         Command::Config(Deferred(args)) => config::run(&args),
         Command::Pub(Deferred(args)) => publish::run(args),
         Command::Sub(Deferred(args)) => subscribe::run(args),
