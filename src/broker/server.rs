@@ -16,6 +16,7 @@ use super::engine::Engine;
 use super::error::BrokerError;
 use super::listener::{self, Front, Kind};
 use super::tls;
+use crate::system::TaskPulse;
 
 /// More threads than that do not make it faster.
 const MAX_THREADS: usize = 4;
@@ -65,6 +66,7 @@ pub struct Broker {
     /// Is closed when all connections have.
     closed: mpsc::Receiver<()>,
     runtime: Option<Runtime>,
+    pulse: Arc<TaskPulse>,
 }
 
 impl Broker {
@@ -110,6 +112,9 @@ impl Broker {
                 () = ended.wait() => {}
             }
         });
+        let pulse = Arc::new(TaskPulse::default());
+        let answering = Arc::clone(&pulse);
+        runtime.spawn(async move { answering.answer().await });
         for url in addresses.urls() {
             info!("listening on {url}");
         }
@@ -120,6 +125,7 @@ impl Broker {
             shutdown,
             closed,
             runtime: Some(runtime),
+            pulse,
         })
     }
 
@@ -127,6 +133,13 @@ impl Broker {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Asks the threads that serve to show that they go on; whether one of them has since they were
+    /// asked before.
+    #[must_use]
+    pub fn pulse(&self) -> bool {
+        self.pulse.ask()
     }
 
     /// Closes the ports, ends the connections, and returns when they have ended or the time is

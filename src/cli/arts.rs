@@ -10,9 +10,12 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::runtime;
-use crate::supervisor::{HttpConfig, HttpServer, Supervisor, SupervisorConfig};
+use crate::supervisor::{
+    HttpConfig, HttpServer, ModuleState, RuntimeState, Supervisor, SupervisorConfig,
+};
 
 use super::logging;
+use super::service::Service;
 use super::settings::SupervisorFlags;
 use super::status::{Failure, Status, print};
 
@@ -59,18 +62,46 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     print(&format!("http://{}\n", server.local_addr()))?;
     let signal = signals().map_err(|e| cannot_start(format!("cannot handle signals: {e}")))?;
     let ended = supervisor.ended();
-    select! {
-        recv(signal) -> _ => {}
-        recv(ended) -> _ => {
-            error!("the supervisor has ended by a fault; start it again");
-            return Ok(ExitCode::FAILURE);
+    let mut service = Service::begin(|| in_words(&supervisor));
+    loop {
+        select! {
+            recv(signal) -> _ => break,
+            recv(ended) -> _ => {
+                error!("the supervisor has ended by a fault; start it again");
+                return Ok(ExitCode::FAILURE);
+            }
+            recv(service.next()) -> _ => {
+                let pulses = [
+                    ("the thread of the supervisor or of its MQTT link", supervisor.pulse()),
+                    ("the thread of the HTTP API", server.pulse()),
+                ];
+                service.look(&pulses, || in_words(&supervisor));
+            }
         }
     }
+    service.end(2 * STOP);
     drop(server);
     if !supervisor.stop(STOP) {
         warn!("the supervisor does not end in order");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How the supervisor is, for people.
+fn in_words(supervisor: &Supervisor) -> String {
+    let stats = supervisor.stats();
+    let runtimes = stats.runtimes.get(&RuntimeState::Alive).copied();
+    let modules = stats.modules.get(&ModuleState::Running).copied();
+    let broker = if stats.link.connected {
+        "connected to the broker"
+    } else {
+        "waiting for the broker"
+    };
+    format!(
+        "{broker}; runtimes: {}, running modules: {}",
+        runtimes.unwrap_or_default(),
+        modules.unwrap_or_default()
+    )
 }
 
 /// Tells of the first SIGINT or SIGTERM. The second one ends the process.

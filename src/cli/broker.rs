@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
+use crossbeam_channel::select;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use tracing::{info, warn};
@@ -14,6 +15,7 @@ use crate::broker::{Broker, BrokerConfig, set_password};
 
 use super::logging;
 use super::run::signals;
+use super::service::Service;
 use super::settings::BrokerFlags;
 use super::status::{Failure, Status, print, printable};
 
@@ -88,9 +90,19 @@ fn serve(args: &Args) -> Result<ExitCode, Failure> {
         .map(|url| format!("{url}\n"))
         .collect();
     print(&lines)?;
-    // The other end is a thread that lives as long as the process.
-    let _ = signals.recv();
+    let status = || format!("listening on {}", broker.addresses().urls().join(", "));
+    let mut service = Service::begin(status);
+    loop {
+        select! {
+            // The other end is a thread that lives as long as the process.
+            recv(signals) -> _ => break,
+            recv(service.next()) -> _ => {
+                service.look(&[("the broker", broker.pulse())], status);
+            }
+        }
+    }
     info!("told to end");
+    service.end(END);
     if !broker.stop(END) {
         warn!("some connections did not end in time");
     }

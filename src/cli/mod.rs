@@ -22,6 +22,7 @@ mod profile;
 mod publish;
 mod run;
 mod runtime;
+mod service;
 mod settings;
 mod simulate;
 mod stats;

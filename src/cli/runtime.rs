@@ -34,10 +34,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     for warning in &effective.warnings {
         warn!("{warning}");
     }
-    let (node, handle) = Node::start(effective.settings)
+    let (mut node, handle) = Node::start(effective.settings)
         .map_err(|e| Failure::new(Status::CannotStart, e.to_string()))?;
     end_on_signals(handle)
         .map_err(|e| Failure::new(Status::CannotStart, format!("cannot handle signals: {e}")))?;
+    node.tell_service_manager();
     node.run();
     Ok(ExitCode::SUCCESS)
 }

@@ -41,8 +41,8 @@ struct Readers {
 /// Takes samples on a thread of its own, until it is dropped.
 #[derive(Debug)]
 pub struct Sampler {
-    /// Dropping it tells the thread.
-    stop: Option<Sender<()>>,
+    /// Dropping it ends the thread. What comes by it asks whether the thread is there.
+    questions: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -120,27 +120,31 @@ impl Monitor {
     pub fn start(&self, interval: Duration) -> io::Result<Sampler> {
         // Less than that measures nothing but itself.
         let interval = interval.max(Duration::from_millis(10));
-        let (stop, stopped) = bounded(0);
+        let (questions, asked) = bounded(1);
         let monitor = self.clone();
         let thread = std::thread::Builder::new()
             .name("arena-monitor".to_owned())
             .stack_size(256 * 1024)
-            .spawn(move || monitor.sample_until(&stopped, interval))?;
+            .spawn(move || monitor.sample_until(&asked, interval))?;
         Ok(Sampler {
-            stop: Some(stop),
+            questions: Some(questions),
             thread: Some(thread),
         })
     }
 
-    fn sample_until(&self, stopped: &Receiver<()>, interval: Duration) {
+    fn sample_until(&self, asked: &Receiver<()>, interval: Duration) {
+        let mut next = Instant::now() + interval;
         loop {
-            // Not at fixed moments: after a suspend there is nothing to catch
-            // up on.
-            match stopped.recv_timeout(interval) {
+            match asked.recv_deadline(next) {
                 Err(RecvTimeoutError::Timeout) => {
                     self.sample();
+                    // Not at fixed moments: after a suspend there is nothing to catch
+                    // up on.
+                    next = Instant::now() + interval;
                 }
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                // Taking it is the answer.
+                Ok(()) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -210,9 +214,18 @@ impl fmt::Debug for Monitor {
     }
 }
 
+impl Sampler {
+    /// Asks the thread to show that it goes on; whether it has since it was asked before.
+    #[must_use]
+    pub fn pulse(&self) -> bool {
+        let questions = self.questions.as_ref();
+        questions.is_some_and(|questions| questions.try_send(()).is_ok())
+    }
+}
+
 impl Drop for Sampler {
     fn drop(&mut self) {
-        self.stop = None;
+        self.questions = None;
         if let Some(thread) = self.thread.take() {
             // It panics only if a counter source does, and says so itself.
             let _ = thread.join();

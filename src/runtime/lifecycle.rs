@@ -262,6 +262,7 @@ impl Node {
             return;
         }
         self.stopping = true;
+        self.tell_stopping();
         info!(modules = self.table.len(), "the runtime ends its modules");
         for uuid in self.table.uuids() {
             self.end(uuid);

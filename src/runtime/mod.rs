@@ -29,6 +29,7 @@ mod reply;
 mod report;
 mod restart;
 mod scheduling;
+mod service;
 mod shared;
 mod start;
 mod status;

@@ -17,6 +17,7 @@ use super::event::{Event, Inbox, Queued};
 use super::exit::printable;
 use super::identity::Identity;
 use super::registration::{Action, Answer, Registration};
+use super::service::Service;
 use super::shared::Shared;
 use super::table::Table;
 
@@ -44,13 +45,14 @@ pub struct Node {
     pub(super) is_new: bool,
     pub(super) stopping: bool,
     pub(super) helpers: Helpers,
+    pub(super) service: Option<Service>,
 }
 
 /// What belongs to a node and works by itself; it ends with the node.
 #[derive(Debug)]
 pub(super) struct Helpers {
     pub(super) _identity: Identity,
-    pub(super) _sampler: Sampler,
+    pub(super) sampler: Sampler,
     pub(super) http: Option<HttpServer>,
 }
 
@@ -76,6 +78,7 @@ impl Node {
     /// when this returns.
     pub fn run(mut self) {
         self.tidy_later();
+        self.tell_ready();
         while !(self.stopping && self.table.is_empty()) {
             let event = match self.deadline() {
                 Some(deadline) => self.events.recv_deadline(deadline),
@@ -90,7 +93,9 @@ impl Node {
                 // Not while `sender` is alive.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.on_time(Instant::now());
+            let now = Instant::now();
+            self.on_time(now);
+            self.tell_service(now);
         }
         self.leave();
     }
@@ -102,6 +107,7 @@ impl Node {
             self.table.deadline(),
             keepalive,
             self.tidy,
+            self.service.as_ref().and_then(Service::deadline),
         ]
         .into_iter()
         .flatten()

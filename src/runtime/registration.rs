@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::ObjectId;
 
+/// The word for it without a connection.
+pub(super) const OFFLINE: &str = "offline";
 /// The word for it when it is done.
 pub(super) const REGISTERED: &str = "registered";
 
@@ -162,7 +164,7 @@ impl Registration {
     /// In a word: `offline`, `registering` or `registered`.
     pub(super) fn name(&self) -> &'static str {
         match self.state {
-            State::Offline => "offline",
+            State::Offline => OFFLINE,
             State::Registering { .. } => "registering",
             State::Registered => REGISTERED,
         }

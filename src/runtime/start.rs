@@ -228,9 +228,10 @@ impl Node {
             stopping: false,
             helpers: Helpers {
                 _identity: identity,
-                _sampler: sampler,
+                sampler,
                 http,
             },
+            service: None,
         };
         // From the first connection on: ARTS may send a create right after its answer.
         let control = [

@@ -127,6 +127,11 @@ impl Actor {
                 }
                 self.on_command(command);
             }
+            Input::Pulse => {
+                if self.link.pulse() {
+                    self.shared.pulse.beat();
+                }
+            }
             Input::Stop => return false,
         }
         true

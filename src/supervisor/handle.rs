@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::config::SupervisorSettings;
 use crate::protocol::{CreateModule, DeleteModule, Reason};
 use crate::pubsub::{LinkCounters, LinkStatus};
+use crate::system::Pulse;
 
 use super::compiled::CompiledStore;
 use super::events::{Event, Events};
@@ -95,6 +96,8 @@ pub(super) struct Shared {
     /// Disconnected when the supervisor's thread has ended.
     pub(super) ended: Receiver<()>,
     pub(super) thread: Mutex<Option<JoinHandle<()>>>,
+    /// Of the supervisor's thread, and of its link's.
+    pub(super) pulse: Pulse,
 }
 
 /// What the supervisor's thread tells from time to time.
@@ -263,6 +266,16 @@ impl Supervisor {
     #[must_use]
     pub fn ended(&self) -> Receiver<()> {
         self.shared.ended.clone()
+    }
+
+    /// Asks the supervisor's thread and its link's to show that they go on; whether both have since
+    /// they were asked before.
+    #[must_use]
+    pub fn pulse(&self) -> bool {
+        let beats = self.shared.pulse.ask();
+        // The link was asked too, and may have answered since.
+        let again = self.shared.inputs.send(Input::Pulse);
+        beats && again.is_ok()
     }
 
     /// Ends it, within that time. Runtimes and modules go on; requests that are not answered are

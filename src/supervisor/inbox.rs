@@ -19,6 +19,8 @@ pub(super) enum Input {
     Link(LinkEvent),
     /// Of somebody in this process, and when.
     Command(Command, Now),
+    /// Somebody asks whether all is well.
+    Pulse,
     Stop,
 }
 

@@ -12,6 +12,7 @@ use crate::protocol::{RealmError, Topics};
 use crate::pubsub::{
     Filter, Link, LinkConfig, LinkError, Qos, Router, Subscriber, Subscription, Topic, TopicError,
 };
+use crate::system::Pulse;
 
 use super::actor::Actor;
 use super::compiled::CompiledStore;
@@ -237,6 +238,7 @@ impl Supervisor {
             settings: config.settings,
             ended,
             thread: Mutex::new(None),
+            pulse: Pulse::default(),
         });
         let link = Link::start(config.link, router.clone())?;
         forward(&link, inputs)?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::warn;
+
+use super::pulse::TaskPulse;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,7 @@ pub(crate) struct Server {
     /// Dropping it tells the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    alive: Arc<TaskPulse>,
 }
 
 impl Server {
@@ -76,6 +80,8 @@ impl Server {
             TcpListener::from_std(listener).map_err(ServerError::Start)?
         };
         let (stop, stopped) = oneshot::channel();
+        let alive = Arc::new(TaskPulse::default());
+        let answering = Arc::clone(&alive);
         let thread = std::thread::Builder::new()
             .name(threads.name.to_owned())
             .stack_size(threads.stack)
@@ -85,6 +91,7 @@ impl Server {
                     tokio::select! {
                         _ = stopped => {}
                         () = serve(listener) => {}
+                        () = answering.answer() => {}
                     }
                 });
                 // What just blocks is not waited for.
@@ -95,7 +102,13 @@ impl Server {
             address,
             stop: Some(stop),
             thread: Some(thread),
+            alive,
         })
+    }
+
+    /// Asks the thread to show that it goes on; whether it has since it was asked before.
+    pub(crate) fn pulse(&self) -> bool {
+        self.alive.ask()
     }
 
     /// The address that it serves on, with the port that it got.

@@ -107,6 +107,7 @@ impl<'a> Connection<'a> {
         // Something may have come together with the answer.
         self.digest()?;
         loop {
+            sender.pulse.beat();
             let (writing, held) = sender.with(|wire, outbox| {
                 wire.fill(outbox)?;
                 wire.rest(outbox);
@@ -127,7 +128,10 @@ impl<'a> Connection<'a> {
                     self.digest()?;
                 }
                 written = sender.wait(Wire::poll_write), if writing && held.is_none() => written?,
-                () = at(held), if held.is_some() => sender.wait(Wire::poll_write).await?,
+                () = at(held), if held.is_some() => sender.with(|wire, _| {
+                    wire.release();
+                    Ok(())
+                })?,
                 () = outbox.wake.notified() => {}
                 () = at(paused), if paused.is_some() => {}
                 () = &mut timer, if !self.keep_alive.is_zero() => {

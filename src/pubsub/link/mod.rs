@@ -145,6 +145,14 @@ impl Link {
         self.sender.outbox.counters()
     }
 
+    /// Asks the link's thread to show that it goes on; whether it has since it was asked before.
+    #[must_use]
+    pub fn pulse(&self) -> bool {
+        let beats = self.sender.pulse.ask();
+        self.sender.outbox.wake.notify_one();
+        beats
+    }
+
     /// Waits until everything is sent, messages of quality 1 are acknowledged, and subscriptions
     /// confirmed. Whether that is so.
     #[must_use]

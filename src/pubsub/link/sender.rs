@@ -10,12 +10,15 @@ use super::changes::Change;
 use super::failure::Failure;
 use super::outbox::Outbox;
 use super::wire::Wire;
+use crate::system::Pulse;
 
 #[derive(Debug)]
 pub(super) struct Sender {
     pub(super) outbox: Outbox,
     /// Locked before the outbox, never the other way round.
     wire: Mutex<Option<Wire>>,
+    /// Of the link's thread.
+    pub(super) pulse: Pulse,
 }
 
 impl Sender {
@@ -23,6 +26,7 @@ impl Sender {
         Sender {
             outbox: Outbox::new(limit),
             wire: Mutex::new(None),
+            pulse: Pulse::default(),
         }
     }
 

@@ -353,6 +353,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Has what was held back wait no longer.
+    pub(super) fn release(&mut self) {
+        self.held = None;
+    }
+
     /// Asks whether the broker is there.
     pub(super) fn ping(&mut self) -> Result<(), Failure> {
         self.held = None;

@@ -211,6 +211,7 @@ impl Worker {
     /// Until nothing more is to be tried.
     async fn over(&self) {
         while !self.is_over() {
+            self.sender.pulse.beat();
             match self.sender.outbox.stopping() {
                 Some(Stop::Closing(at)) => tokio::select! {
                     () = sleep_until(at.into()) => {}

@@ -121,6 +121,13 @@ impl HttpServer {
     pub fn local_addr(&self) -> SocketAddr {
         self.0.local_addr()
     }
+
+    /// Asks the thread of the connections to show that it goes on; whether it has since it was
+    /// asked before.
+    #[must_use]
+    pub fn pulse(&self) -> bool {
+        self.0.pulse()
+    }
 }
 
 /// Takes connections for ever.
