@@ -18,7 +18,7 @@ pub(super) struct Rooms;
 pub(super) struct Dirs;
 
 /// The rooms that log: the parts of the program.
-pub(super) const ROOMS: [&str; 13] = [
+pub(super) const ROOMS: [&str; 14] = [
     "artifacts",
     "broker",
     "cli",
@@ -30,6 +30,7 @@ pub(super) const ROOMS: [&str; 13] = [
     "runtime",
     "simulate",
     "supervisor",
+    "trust",
     "wamr",
     "wasi",
 ];

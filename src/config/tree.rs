@@ -356,7 +356,7 @@ settings! {
         format: LogFormat as Word<LogFormat> = |_| LogFormat::Text,
             example "\"json\"", flag "log-format";
         /// Levels of single rooms, the parts of the program. As a variable: "pubsub=debug,guest=warn".
-        /// The rooms are artifacts, broker, cli, config, guest, monitor, protocol, pubsub, runtime, simulate, supervisor, wamr and wasi.
+        /// The rooms are artifacts, broker, cli, config, guest, monitor, protocol, pubsub, runtime, simulate, supervisor, trust, wamr and wasi.
         rooms: BTreeMap<String, LogLevel> as Rooms = |_| BTreeMap::new(),
             example "{ pubsub = \"debug\", guest = \"warn\" }";
     }
