@@ -257,6 +257,61 @@ fn warnings_look_as_the_log_does() {
     assert_eq!(home.config(&[], &args).stderr, "");
 }
 
+#[test]
+fn templates_are_files_that_set_nothing_and_could_set_all() {
+    let home = Home::new("");
+    for (service, sections) in [
+        (
+            "runtime",
+            &[
+                "runtime", "broker", "limits", "engine", "store", "restart", "log",
+            ][..],
+        ),
+        (
+            "arts",
+            &[
+                "runtime",
+                "broker",
+                "engine",
+                "restart",
+                "supervisor",
+                "log",
+            ],
+        ),
+        ("broker", &["mqtt_server", "log"]),
+    ] {
+        let template = home.config(&[], &["--template", service]).printed();
+        let set: toml::Table = template.parse().unwrap();
+        assert!(
+            set.values()
+                .all(|section| section.as_table().unwrap().is_empty()),
+            "{template}"
+        );
+        for section in sections {
+            assert!(set.contains_key(*section), "{service}: no {section}");
+        }
+        home.file("none.toml", &template);
+        home.config(&[], &["--file", "none.toml"]).printed();
+        // What is commented out is all right by itself; some of it cannot be together.
+        let mut count = 0;
+        let all = template.lines().map(|line| {
+            let rest = line
+                .strip_prefix('#')
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+            count += usize::from(rest.is_some());
+            format!("{}\n", rest.unwrap_or(line))
+        });
+        home.file("all.toml", &all.collect::<String>());
+        let outcome = home.config(&[], &["--file", "all.toml"]);
+        let told = &outcome.stderr;
+        assert!(
+            outcome.status == Some(0) || !told.contains("expected") && !told.contains("no such"),
+            "{service}: {told}"
+        );
+        assert!(count > 10, "{service}: {count}");
+    }
+}
+
 /// Made anew by `arena config --doc > docs/configuration.md`.
 #[test]
 fn the_documentation_is_up_to_date() {

@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::config::{self, Effective, Surroundings};
 
 use super::logging;
-use super::settings::{self, RuntimeFlags};
+use super::settings::{self, Has as _, OfBroker, OfRuntime, OfSupervisor, RuntimeFlags};
 use super::status::{Failure, Status, print};
 
 /// Show the settings that hold, and where each comes from.
@@ -20,6 +20,7 @@ use super::status::{Failure, Status, print};
     arena config\n  \
     arena config --broker mqtts://broker.example --set limits.module_memory=64MiB\n  \
     arena config --file arena.toml\n  \
+    arena config --template runtime > arena.toml\n  \
     arena config --doc | less")]
 pub(super) struct Args {
     /// Check this file by itself, without environment and flags, and print nothing if it is good
@@ -30,6 +31,11 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "json")]
     doc: bool,
 
+    /// Print a file of settings for a service to begin with, in which all are described and none is
+    /// set
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["doc", "json", "file"])]
+    template: Option<Service>,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -38,9 +44,55 @@ pub(super) struct Args {
     flags: RuntimeFlags,
 }
 
+/// Whose settings.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Service {
+    Runtime,
+    Arts,
+    Broker,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Service::Runtime => "runtime",
+            Service::Arts => "arts",
+            Service::Broker => "broker",
+        }
+    }
+
+    /// Whether it looks at the setting with this key.
+    fn has(self, key: &str) -> bool {
+        match self {
+            Service::Runtime => OfRuntime::key(key),
+            Service::Arts => {
+                let more = ["engine", "restart"];
+                let section = key.split('.').next().unwrap_or_default();
+                key != "broker.client_id" && (OfSupervisor::key(key) || more.contains(&section))
+            }
+            Service::Broker => OfBroker::key(key),
+        }
+    }
+
+    fn template(self) -> String {
+        let name = self.name();
+        let head = format!(
+            "Settings of arena-{name}.service, which runs `arena {name}`.\n\
+             What is commented out is the default, or an example. After a change:\n\
+             \n\
+             \x20   arena config --file /etc/arena/{name}.toml    # says what is wrong\n\
+             \x20   systemctl restart arena-{name}"
+        );
+        config::template(&head, |key| self.has(key))
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.doc {
         return print(&config::markdown()).map(|()| ExitCode::SUCCESS);
+    }
+    if let Some(service) = args.template {
+        return print(&service.template()).map(|()| ExitCode::SUCCESS);
     }
     let text = if let Some(file) = &args.file {
         if !args.flags.is_empty() {

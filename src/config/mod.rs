@@ -36,6 +36,7 @@ mod show;
 mod suggest;
 mod surroundings;
 mod table;
+mod template;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -49,6 +50,7 @@ pub use places::data_dir;
 pub use show::{to_json, to_toml};
 pub use surroundings::Surroundings;
 pub use table::{Flag, flags};
+pub use template::template;
 pub use tree::{
     BrokerSettings, EngineSettings, LimitSettings, LogSettings, MqttServerSettings,
     RestartSettings, RuntimeSettings, Settings, StoreSettings, SupervisorSettings,
