@@ -3,6 +3,8 @@
 //! `arena run hello.wasm` against the same C program compiled for this machine,
 //! and against other runtimes if they are installed (`wasmtime`, `node`). The
 //! programs take turns, so that whatever else the machine does meets all alike.
+//!
+//! Then the services: how long each takes until it tells systemd that it is ready.
 
 #![allow(
     clippy::expect_used,
@@ -12,6 +14,7 @@
 mod guests;
 
 use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -55,6 +58,66 @@ fn main() {
             program.peak_kib as f64 * 1024.0 / 1e6,
         );
     }
+    println!("\nservices, until they are ready: {runs} runs each, medians and slowest");
+    for args in SERVICES {
+        let mut times: Vec<Duration> = (0..runs).map(|_| ready(args)).collect();
+        times.sort();
+        let [name, ..] = args else { continue };
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        let slowest = times.last().copied().unwrap_or_default();
+        println!(
+            "{:<28} {:>6.2} ms {:>10.2} ms",
+            format!("arena {name}"),
+            ms(median),
+            ms(slowest)
+        );
+    }
+}
+
+/// Without a broker, which a service does not wait for.
+const SERVICES: [&[&str]; 3] = [
+    &["runtime", "--broker=mqtt://127.0.0.1:9"],
+    &[
+        "arts",
+        "--broker=mqtt://127.0.0.1:9",
+        "--listen=127.0.0.1:0",
+    ],
+    &["broker", "--listen=127.0.0.1:0"],
+];
+
+/// From the start of a service to its `READY=1`, with a home of its own.
+fn ready(args: &[&str]) -> Duration {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let path = home.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    let limit = Some(Duration::from_secs(30));
+    socket.set_read_timeout(limit).expect("a time limit");
+    let mut command = Command::new(arena());
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("NOTIFY_SOCKET", &path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let begin = Instant::now();
+    let mut child = command.spawn().expect("the program starts");
+    let mut message = [0; 1024];
+    let length = socket.recv(&mut message).expect("it tells something");
+    let time = begin.elapsed();
+    let told = message.get(..length).unwrap_or_default();
+    assert!(told.starts_with(b"READY=1\n"), "{args:?}");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    time
+}
+
+/// Features that only tests and benchmarks want of a dependency are in the
+/// binary that cargo builds for them, so scripts/bench names another one.
+fn arena() -> PathBuf {
+    let named = std::env::var_os("ARENA_BIN");
+    named.unwrap_or(env!("CARGO_BIN_EXE_arena").into()).into()
 }
 
 fn ms(time: Duration) -> f64 {
@@ -76,10 +139,7 @@ fn programs(dir: &Path) -> Vec<Program> {
         compiled.is_ok_and(|status| status.success()),
         "cc does not compile the native program"
     );
-    // Features that only tests and benchmarks want of a dependency are in the
-    // binary that cargo builds for them, so scripts/bench names another one.
-    let arena = std::env::var_os("ARENA_BIN").unwrap_or(env!("CARGO_BIN_EXE_arena").into());
-    let arena = PathBuf::from(arena);
+    let arena = arena();
     let mut programs = vec![
         Program::new("native C", &native, &[]),
         Program::new(

@@ -23,7 +23,7 @@ look_for() {
     "$check" "$argument" || missing+=("${@:2}")
 }
 
-# look build|tests [aot]: fills `missing`.
+# look build|tests [aot] [packages]: fills `missing`.
 look() {
     missing=()
     look_for has_c gcc libc6-dev
@@ -35,11 +35,19 @@ look() {
         look_for has_file:/usr/sbin/mosquitto mosquitto
         look_for has_program:mosquitto_passwd mosquitto
     fi
-    if [[ ${2-} == aot ]]; then
+    if [[ " ${*:2} " == *' aot '* ]]; then
         look_for has_cxx g++
         look_for has_llvm llvm-19-dev
         look_for has_file:/usr/include/zstd.h libzstd-dev
         look_for has_file:/usr/include/histedit.h libedit-dev
+    fi
+    if [[ " ${*:2} " == *' packages '* ]]; then
+        local program
+        for program in jq lintian mmdebstrap; do
+            look_for "has_program:$program" "$program"
+        done
+        look_for has_program:ip iproute2
+        look_for has_program:strip binutils
     fi
 }
 
@@ -60,8 +68,8 @@ install_missing() {
     announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
 }
 
-# setup build|tests [aot]: installs what building, or building and testing, needs beside Rust
-# itself; with aot also what the AOT compiler needs.
+# setup build|tests [aot] [packages]: installs what building, or building and testing, needs beside
+# Rust itself; with aot also what the AOT compiler needs, with packages what tests of those do.
 setup() {
     local missing
     if ! has_program cargo; then

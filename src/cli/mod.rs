@@ -94,6 +94,8 @@ enum Command {
     Stop(Deferred<client::stop::Args>),
     /// Show what has happened in a realm
     Events(Deferred<client::events::Args>),
+    /// Ask a supervisor, or a runtime, whether all is well
+    Health(Deferred<client::health::Args>),
     /// Watch runtimes and modules: CPU, memory, messages
     Top(Deferred<client::top::Args>),
     /// Join a realm as a runtime: run the modules that ARTS sends here
@@ -146,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Logs(Deferred(args)) => client::logs::run(&args),
         Command::Stop(Deferred(args)) => client::stop::run(&args),
         Command::Events(Deferred(args)) => client::events::run(&args),
+        Command::Health(Deferred(args)) => client::health::run(&args),
         Command::Top(Deferred(args)) => client::top::run(&args),
         Command::Completions(Deferred(args)) => completions::run(&args),
         Command::Man(Deferred(args)) => completions::man(&args),

@@ -14,7 +14,7 @@ pub(super) enum Status {
     Usage = 2,
     /// A service cannot be started with these settings here.
     CannotStart = 3,
-    /// The supervisor refuses.
+    /// The supervisor refuses, or says that something is not well.
     Refused = 4,
     /// The supervisor does not answer, or something else does.
     NoAnswer = 5,

@@ -13,9 +13,11 @@ mod mosquitto;
 mod hanging;
 mod watched;
 
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 
-use mosquitto::{Broker, Setup};
+use mosquitto::{Broker, Setup, eventually, free_port};
 use watched::Watched;
 
 #[test]
@@ -42,6 +44,40 @@ fn a_runtime_is_ready_without_a_broker() {
         "{stopping}"
     );
     assert_eq!(runtime.exit_status(), Some(0));
+}
+
+#[test]
+fn health_is_an_exit_status() {
+    let mut broker = Broker::absent(Setup::default());
+    let url = broker.url();
+    let http = format!("127.0.0.1:{}", free_port());
+    let runtime = Watched::start(&["runtime", "--broker", &url, "--http", &http]);
+    runtime.wait("READY=1\n");
+    let health = |address: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_arena"))
+            .args(["health", "--server", &format!("http://{address}")])
+            .env_clear()
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let said = text(output.stdout) + &text(output.stderr);
+        (output.status.code(), said)
+    };
+    let (status, said) = health(&http);
+    assert_eq!(status, Some(4), "{said}");
+    assert_eq!(said, "arena: not well: the broker is not connected\n");
+    let api = format!("127.0.0.1:{}", free_port());
+    assert_eq!(health(&api).0, Some(5));
+    let _arts = Watched::start(&["arts", "--broker", &url, "--listen", &api]);
+    broker.restart();
+    runtime.wait("STATUS=registered in realm as ");
+    assert_eq!(health(&http), (Some(0), "all is well\n".to_owned()));
+    eventually("the supervisor is well", || {
+        health(&api) == (Some(0), "all is well\n".to_owned())
+    });
+    // It answers, and is something else.
+    let (status, said) = health(&format!("127.0.0.1:{}", broker.port()));
+    assert_eq!(status, Some(5), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(super) use server::ServerArgs;
 
 pub(super) mod deploy;
 pub(super) mod events;
+pub(super) mod health;
 pub(super) mod inspect;
 pub(super) mod logs;
 pub(super) mod ps;

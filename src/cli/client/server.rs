@@ -161,6 +161,20 @@ impl Client {
         self.json(self.with_token(request).call())
     }
 
+    /// What `/healthz` says, which is a body also where it is a no.
+    pub(in crate::cli) fn health(&self) -> Result<Value, RequestError> {
+        let answer = self.agent.get(self.url(&["healthz"], &[]).as_str()).call();
+        let mut response = answer.map_err(|error| self.no_answer(&error))?;
+        let health = self.body(&mut response)?;
+        if health["ok"].is_boolean() {
+            return Ok(health);
+        }
+        let server = &self.base;
+        Err(RequestError::Strange(format!(
+            "{server} answers, and does not say whether all is well"
+        )))
+    }
+
     pub(in crate::cli) fn delete(&self, path: &[&str]) -> Result<Value, RequestError> {
         let request = self.agent.delete(self.url(path, &[]).as_str());
         self.json(self.with_token(request).call())
