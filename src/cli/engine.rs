@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::EngineMode;
 use crate::guest::{self, Guest};
+use crate::trust::{self, SIGNATURE_LIMIT, Trust};
 use crate::wamr::{
     AotTrust, CLASSIC_INTERPRETER, Engine, HostCalls, Imports, LoadError, Module, ModuleKind,
 };
@@ -76,7 +77,21 @@ pub(super) fn imports() -> Imports<Context> {
 
 /// Reads a file, and compiles it if it is WebAssembly text.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let bytes = read_bounded(file).map_err(|e| {
+    let bytes = read_as_it_is(file)?;
+    if !is_text(file, &bytes) {
+        return Ok(bytes);
+    }
+    let failure =
+        |why: &dyn std::fmt::Display| Failure::of_file(Status::CannotLoad, "load", file, why);
+    let text = std::str::from_utf8(&bytes).map_err(|_| failure(&"the text is not UTF-8"))?;
+    wat::Parser::new()
+        .parse_str(Some(file), text)
+        .map_err(|e| failure(&text_error(&e)))
+}
+
+/// Reads a file.
+pub(super) fn read_as_it_is(file: &Path) -> Result<Vec<u8>, Failure> {
+    read_bounded(file).map_err(|e| {
         let status = match e.kind() {
             io::ErrorKind::NotFound => Status::NotFound,
             _ => Status::CannotLoad,
@@ -87,16 +102,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
             _ => e.to_string(),
         };
         Failure::of_file(status, "read", file, why)
-    })?;
-    if !is_text(file, &bytes) {
-        return Ok(bytes);
-    }
-    let failure =
-        |why: &dyn std::fmt::Display| Failure::of_file(Status::CannotLoad, "load", file, why);
-    let text = std::str::from_utf8(&bytes).map_err(|_| failure(&"the text is not UTF-8"))?;
-    wat::Parser::new()
-        .parse_str(Some(file), text)
-        .map_err(|e| failure(&text_error(&e)))
+    })
 }
 
 /// The parser's error in one line; its own text draws the place in five.
@@ -129,6 +135,29 @@ fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Where the signature of a file is that is not in it.
+pub(super) fn signature_path(file: &Path) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(".sig");
+    path.into()
+}
+
+/// The signature beside a file, if there is one.
+pub(super) fn read_signature(file: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let path = signature_path(file);
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = File::open(&path)?;
+        file.take(SIGNATURE_LIMIT + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::of_file(Status::CannotLoad, "read", &path, e)),
+    }
+}
+
 /// Text by its name, or because it begins like it.
 fn is_text(file: &Path, bytes: &[u8]) -> bool {
     if bytes.starts_with(b"\0") {
@@ -148,6 +177,8 @@ pub(super) struct Options<'a> {
     pub(super) mode: EngineMode,
     /// Whether the file may be native code.
     pub(super) trust_aot: bool,
+    /// Whose modules may run.
+    pub(super) trust: &'a Trust,
     /// Where compiled code of modules is.
     pub(super) compiled: Option<&'a Compiled>,
     /// Where the module's calls of host functions are counted, if they are.
@@ -173,15 +204,12 @@ pub(super) fn load(
         }
         imports
     };
+    if options.trust.is_required() || (kind == ModuleKind::Aot && !options.trust_aot) {
+        admit(file, bytes, options.trust)?;
+    }
     if kind == ModuleKind::Aot {
-        let trust = options.trust_aot.then(AotTrust::given_by_user);
-        let trust = trust.ok_or_else(|| {
-            failure(format!(
-                "{}\nIf you know where it comes from: --trust-aot",
-                LoadError::UntrustedAot
-            ))
-        })?;
-        return Module::load_trusted_aot(&engine, bytes, &imports(), trust)
+        let code = trust::without_trailer(bytes);
+        return Module::load_trusted_aot(&engine, code, &imports(), AotTrust::given_by_user())
             .map_err(|e| failure(printable(&e.to_string())));
     }
     let load_code = |code: &[u8]| {
@@ -216,12 +244,34 @@ pub(super) fn load(
     .map_err(|e| failure(printable(&e.to_string())))
 }
 
+/// Whether the settings let a file run.
+fn admit(file: &Path, bytes: &[u8], trust: &Trust) -> Result<(), Failure> {
+    let signature = if trust.wants_signature(bytes) {
+        read_signature(file)?
+    } else {
+        None
+    };
+    let Err(why) = trust.admit(bytes, signature.as_deref()) else {
+        return Ok(());
+    };
+    let why = if trust.is_required() {
+        format!("{why}\nThe settings want it so: security.require_signed_modules")
+    } else if trust.is_empty() {
+        let native = LoadError::UntrustedAot;
+        format!("{native}\nIf you know where it comes from: --trust-aot")
+    } else {
+        format!("{why}\nIf you know where it comes from: --trust-aot")
+    };
+    Err(Failure::of_file(Status::CannotLoad, "load", file, why))
+}
+
 /// Loads native code that the user trusts.
 pub(super) fn load_trusted(file: &Path, bytes: &[u8]) -> Result<Module<Context>, Failure> {
     let options = Options {
         asked: None,
         mode: EngineMode::Auto,
         trust_aot: true,
+        trust: &Trust::default(),
         compiled: None,
         host_calls: None,
     };

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::trust::{SignatureError, Trust};
 use crate::wamr::{
     AotHeader, Imports, ModuleInfo, ModuleKind, PAGE_SIZE, needed_features, provides,
 };
@@ -14,7 +15,9 @@ use crate::wamr::{
 use super::client::{self, ServerArgs};
 use super::engine::{self, Context};
 use super::figures::size;
+use super::settings::TrustFlags;
 use super::status::{Failure, Status, print, printable};
+use super::verify::SignedBy;
 
 /// Show what a module is made of, or what a realm knows of a module or a runtime.
 ///
@@ -40,6 +43,9 @@ pub(super) struct Args {
 
     #[command(flatten)]
     server: ServerArgs,
+
+    #[command(flatten)]
+    settings: TrustFlags,
 }
 
 /// What is printed; the names of the fields are those of the JSON.
@@ -50,6 +56,7 @@ struct Report {
     size: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     aot: Option<Aot>,
+    signatures: Vec<SignedBy>,
     #[serde(flatten)]
     contents: Option<Contents>,
 }
@@ -152,6 +159,7 @@ fn cannot_load(file: &Path, why: &dyn std::fmt::Display) -> Failure {
 
 fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
     let offered = engine::imports();
+    let signatures = signatures(args, bytes)?;
     let kind = ModuleKind::of(bytes).map_err(|e| cannot_load(&args.file, &e))?;
     match kind {
         ModuleKind::Wasm => {
@@ -160,6 +168,7 @@ fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
                 kind: "wasm",
                 size: bytes.len(),
                 aot: None,
+                signatures,
                 contents: Some(Contents::new(&info, &offered, needed_features(bytes))),
             })
         }
@@ -178,10 +187,30 @@ fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
                     version: header.version,
                     target: header.target,
                 }),
+                signatures,
                 contents,
             })
         }
     }
+}
+
+/// Who has signed it, in the file or beside it, and what the settings think of them.
+fn signatures(args: &Args, bytes: &[u8]) -> Result<Vec<SignedBy>, Failure> {
+    let detached = engine::read_signature(&args.file)?;
+    let unread = |error: SignatureError| cannot_load(&args.file, &error);
+    match Trust::default().signatures(bytes, detached.as_deref()) {
+        // Whoever loads it says better what it is.
+        Err(SignatureError::NotAModule) => return Ok(Vec::new()),
+        // For a file without any, no settings are read.
+        Ok(signed) if signed.is_empty() => return Ok(Vec::new()),
+        Ok(_) => {}
+        Err(error) => return Err(unread(error)),
+    }
+    let settings = args.settings.load()?.settings;
+    let trust = Trust::new(&settings.security)
+        .map_err(|e| Failure::new(Status::Usage, printable(&e.to_string())))?;
+    let signed = trust.signatures(bytes, detached.as_deref());
+    Ok(signed.map_err(unread)?.iter().map(SignedBy::of).collect())
 }
 
 impl Contents {
@@ -228,6 +257,9 @@ impl Report {
                 "AOT",
                 &format!("version {}, for {}", aot.version, aot.target),
             );
+        }
+        for signed in &self.signatures {
+            line(&mut text, "signed", &signed.to_text());
         }
         match &self.contents {
             Some(contents) => contents.write(&mut text),

@@ -17,6 +17,7 @@ mod figures;
 mod flame_graph;
 mod inspect;
 mod logging;
+mod output;
 mod parse;
 mod profile;
 mod publish;
@@ -24,12 +25,14 @@ mod run;
 mod runtime;
 mod service;
 mod settings;
+mod sign;
 mod simulate;
 mod stats;
 mod status;
 mod subscribe;
 mod table;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -78,6 +81,10 @@ enum Command {
     Run(Deferred<run::Args>),
     /// Compile a WebAssembly module to native code
     Compile(Deferred<compile::Args>),
+    /// Sign modules, or make a key that does
+    Sign(Deferred<sign::Args>),
+    /// Say who has signed modules
+    Verify(Deferred<verify::Args>),
     /// Look at the code that was compiled of modules, or remove it
     Cache(Deferred<cache::Args>),
     /// Show what a module is made of, or what a realm knows of a module or a runtime
@@ -132,6 +139,8 @@ pub fn main() -> ExitCode {
         Command::Up(Deferred(args)) => up::run(&args),
         Command::Run(Deferred(args)) => run::run(args),
         Command::Compile(Deferred(args)) => compile::run(&args),
+        Command::Sign(Deferred(args)) => sign::run(&args),
+        Command::Verify(Deferred(args)) => verify::run(&args),
         Command::Cache(Deferred(args)) => cache::run(&args),
         Command::Inspect(Deferred(args)) => inspect::run(&args),
         Command::Runtime(Deferred(args)) => runtime::run(&args),

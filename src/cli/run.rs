@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::config::Dir;
 use crate::guest::Guest;
+use crate::trust::Trust;
 use crate::wamr::{
     CallError, Instance, InstanceConfig, InstantiateError, Limits, Module, Profiler, StopHandle,
     Trap, TrapKind, Val,
@@ -197,10 +198,13 @@ fn load_and_run(args: &Args, stop: StopHandle, stats: &mut Stats) -> Outcome {
     }
     let config = args.channels.connection.config();
     let compiled = Compiled::new(&settings, config, stop.clone());
+    let trust = Trust::new(&settings.security)
+        .map_err(|e| Failure::new(Status::Usage, printable(&e.to_string())))?;
     let options = engine::Options {
         asked: args.engine,
         mode: settings.engine.mode,
         trust_aot: args.trust_aot,
+        trust: &trust,
         compiled: compiled.as_ref(),
         host_calls: stats.host_calls(),
     };

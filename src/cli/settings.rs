@@ -100,6 +100,18 @@ impl Has for OfEngine {
     }
 }
 
+/// The settings of commands that look at signatures: without flags of their own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfTrust;
+
+impl Has for OfTrust {
+    fn section(_: &str) -> bool {
+        false
+    }
+}
+
+/// The flags of commands that look at signatures.
+pub(super) type TrustFlags = SettingsFlags<OfTrust>;
 /// The flags of commands that compile.
 pub(super) type EngineFlags = SettingsFlags<OfEngine>;
 /// The flags of commands that run a node, or look at settings.

@@ -73,7 +73,7 @@ fn describe(page: &mut String, setting: &Setting, level: usize) {
             let shown = (setting.show)(&super::Settings::default());
             match shown.toml().as_deref() {
                 None => "not set".to_owned(),
-                Some("{}") => "none".to_owned(),
+                Some("{}" | "[]") => "none".to_owned(),
                 Some(toml) => format!("`{toml}`"),
             }
         }

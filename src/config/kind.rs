@@ -14,6 +14,9 @@ pub(super) trait Kind {
     /// An example of a text, where that is written in another way than in the file.
     const TEXT_EXAMPLE: Option<&'static str> = None;
 
+    /// The same for a list of them.
+    const LIST_EXAMPLE: Option<&'static str> = None;
+
     /// What is expected, as in "a size".
     fn noun() -> String;
 

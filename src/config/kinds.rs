@@ -11,7 +11,7 @@ use url::Url;
 
 use super::kind::{Bad, Kind, Shown};
 use super::parse;
-use super::types::{BrokerAddress, PublicKey, Secret, Words};
+use super::types::{BrokerAddress, FileDigest, PublicKey, Secret, Words};
 
 /// A number without a unit.
 pub(super) struct Number<T>(PhantomData<T>);
@@ -35,6 +35,12 @@ pub(super) struct HttpUrl;
 pub(super) struct Broker;
 /// A key to check signatures with.
 pub(super) struct VerifyingKey;
+/// The SHA-256 of a file.
+pub(super) struct Sha256Sum;
+/// Yes or no.
+pub(super) struct Switch;
+/// Several values.
+pub(super) struct List<K>(PhantomData<K>);
 /// What nobody shall see.
 pub(super) struct Password;
 /// One of some words.
@@ -192,6 +198,7 @@ impl Kind for Realm {
 
 impl Kind for File {
     type Value = PathBuf;
+    const LIST_EXAMPLE: Option<&'static str> = Some("/etc/arena/ops.pub,/etc/arena/ci.pub");
 
     fn noun() -> String {
         "a path".to_owned()
@@ -292,6 +299,91 @@ impl Kind for VerifyingKey {
 
     fn show(value: &PublicKey) -> Shown {
         Shown::text(value.to_string())
+    }
+}
+
+impl Kind for Sha256Sum {
+    type Value = FileDigest;
+    const LIST_EXAMPLE: Option<&'static str> =
+        Some("93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476");
+
+    fn noun() -> String {
+        "a SHA-256 in hexadecimal".to_owned()
+    }
+
+    fn text(text: &str, _: &Path) -> Result<FileDigest, Bad> {
+        text.parse().map_err(Bad::Because)
+    }
+
+    fn show(value: &FileDigest) -> Shown {
+        Shown::text(value.to_string())
+    }
+}
+
+impl Kind for Switch {
+    type Value = bool;
+
+    fn noun() -> String {
+        "true or false".to_owned()
+    }
+
+    fn text(text: &str, _: &Path) -> Result<bool, Bad> {
+        text.trim().parse().map_err(|_| Bad::Unexpected)
+    }
+
+    fn toml(value: &Spanned<DeValue<'_>>, base: &Path) -> Result<bool, Bad> {
+        match value.get_ref() {
+            DeValue::Boolean(value) => Ok(*value),
+            DeValue::String(text) => Self::text(text, base),
+            _ => Err(Bad::Unexpected),
+        }
+    }
+
+    fn show(value: &bool) -> Shown {
+        Shown::Value(toml::Value::Boolean(*value))
+    }
+}
+
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<K::Value>;
+    const SECRET: bool = K::SECRET;
+    const TEXT_EXAMPLE: Option<&'static str> = K::LIST_EXAMPLE;
+
+    fn noun() -> String {
+        format!("a list, each {}", K::noun())
+    }
+
+    /// Separated by commas; an empty text is an empty list.
+    fn text(text: &str, base: &Path) -> Result<Self::Value, Bad> {
+        let parts = text.split(',').map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty());
+        parts.map(|part| K::text(part, base)).collect()
+    }
+
+    fn toml(value: &Spanned<DeValue<'_>>, base: &Path) -> Result<Self::Value, Bad> {
+        let DeValue::Array(values) = value.get_ref() else {
+            return Err(Bad::Unexpected);
+        };
+        let one = |value: &Spanned<DeValue<'_>>| {
+            let inside = |why| Bad::Inside {
+                at: value.span().start,
+                why,
+            };
+            K::toml(value, base).map_err(|bad| match bad {
+                Bad::Unexpected => inside(format!("expected {}", K::noun())),
+                Bad::Because(why) => inside(why),
+                deeper @ Bad::Inside { .. } => deeper,
+            })
+        };
+        values.iter().map(one).collect()
+    }
+
+    fn show(value: &Self::Value) -> Shown {
+        let values = value.iter().filter_map(|value| match K::show(value) {
+            Shown::Value(value) => Some(value),
+            _ => None,
+        });
+        Shown::Value(toml::Value::Array(values.collect()))
     }
 }
 

@@ -53,9 +53,10 @@ pub use table::{Flag, flags};
 pub use template::template;
 pub use tree::{
     BrokerSettings, EngineSettings, LimitSettings, LogSettings, MqttServerSettings,
-    RestartSettings, RuntimeSettings, Settings, StoreSettings, SupervisorSettings,
+    RestartSettings, RuntimeSettings, SecuritySettings, Settings, StoreSettings,
+    SupervisorSettings,
 };
 pub use types::{
-    BrokerAddress, EngineMode, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion,
-    PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
+    BrokerAddress, EngineMode, FileDigest, GrantedDir, LogFormat, LogLevel, MailboxOverflow,
+    MqttVersion, PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
 };

@@ -9,16 +9,16 @@ use url::Url;
 
 use super::kind::Kind;
 use super::kinds::{
-    Broker, File, HttpUrl, Listen, Maybe, Name, Number, Password, Realm, Size, Text, Time,
-    VerifyingKey, Word,
+    Broker, File, HttpUrl, List, Listen, Maybe, Name, Number, Password, Realm, Sha256Sum, Size,
+    Switch, Text, Time, VerifyingKey, Word,
 };
 use super::maps::{Dirs, Rooms};
 use super::places;
 use super::surroundings::Surroundings;
 use super::table::{Section, Setting, settings};
 use super::types::{
-    BrokerAddress, EngineMode, GrantedDir, LogFormat, LogLevel, MailboxOverflow, MqttVersion,
-    PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
+    BrokerAddress, EngineMode, FileDigest, GrantedDir, LogFormat, LogLevel, MailboxOverflow,
+    MqttVersion, PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -195,6 +195,22 @@ settings! {
         /// What was not used for longest goes first.
         cache_size: u64 as Size<u64> = |_| 1 << 30,
             range 0..=1 << 50, example "\"100MiB\"";
+    }
+
+    /// Which modules may run.
+    security: SecuritySettings {
+        /// Run only modules that somebody vouches for: a key of trusted_keys, or trusted_files.
+        /// It holds wherever a module comes from, and for `arena run` too.
+        require_signed_modules: bool as Switch = |_| false,
+            example "true";
+        /// The files of the keys whose signatures are trusted: PEM, or a line of base64.
+        /// Native code (.aot) that one of them has signed is run, too. `arena sign` makes keys and
+        /// signatures. The files are read when the program starts.
+        trusted_keys: Vec<PathBuf> as List<File> = |_| Vec::new(),
+            example "[\"/etc/arena/ops.pub\"]";
+        /// Files that are trusted without a signature, by what sha256sum prints of them.
+        trusted_files: Vec<FileDigest> as List<Sha256Sum> = |_| Vec::new(),
+            example "[\"93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476\"]";
     }
 
     /// An HTTP server that has module files: URL/users/NAME/FILENAME.

@@ -162,6 +162,42 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// What a file is: its SHA-256, in hexadecimal for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileDigest([u8; 32]);
+
+impl FileDigest {
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for FileDigest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<FileDigest, String> {
+        let text = text.trim();
+        let mut bytes = [0; 32];
+        let digits = text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let pair = text.get(2 * at..2 * at + 2).filter(|_| digits);
+            let value = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
+            *byte = value.ok_or_else(|| {
+                "it does not have the 64 hexadecimal digits that sha256sum prints".to_owned()
+            })?;
+        }
+        Ok(FileDigest(bytes))
+    }
+}
+
+impl fmt::Display for FileDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// A directory of the host that modules may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantedDir {

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::trust::{SIGNATURE_LIMIT, Trust};
 
 use super::app_dir::{self, FileError};
 use super::store::{Store, StoreError};
@@ -24,6 +27,16 @@ pub(super) struct Files {
     pub(super) store: Option<Store>,
     /// The largest file, in bytes.
     pub(super) limit: u64,
+    /// Whether signatures are wanted.
+    pub(super) trust: Arc<Trust>,
+}
+
+/// A module's file.
+#[derive(Debug)]
+pub(super) struct ModuleFile<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// What a file of the same name with the ending `.sig` has, where it is wanted.
+    pub(super) signature: Option<Vec<u8>>,
 }
 
 /// Why there is no file.
@@ -40,8 +53,8 @@ pub(super) enum SourceError {
 }
 
 impl Files {
-    /// The bytes of a module's file. May take as long as the store's time-out.
-    pub(super) fn read<'a>(&self, source: &'a Source) -> Result<Cow<'a, [u8]>, SourceError> {
+    /// A module's file. May take as long as the store's time-out.
+    pub(super) fn read<'a>(&self, source: &'a Source) -> Result<ModuleFile<'a>, SourceError> {
         match source {
             Source::Inline(bytes) if bytes.len() as u64 > self.limit => {
                 Err(SourceError::TooLarge {
@@ -49,23 +62,47 @@ impl Files {
                     limit: self.limit,
                 })
             }
-            Source::Inline(bytes) => Ok(Cow::Borrowed(bytes)),
-            Source::Named { name, filename } => self.named(name, filename).map(Cow::Owned),
+            // It brings its signature with it.
+            Source::Inline(bytes) => Ok(ModuleFile {
+                bytes: Cow::Borrowed(bytes),
+                signature: None,
+            }),
+            Source::Named { name, filename } => self.named(name, filename),
         }
     }
 
-    fn named(&self, name: &str, filename: &str) -> Result<Vec<u8>, SourceError> {
+    fn named(&self, name: &str, filename: &str) -> Result<ModuleFile<'static>, SourceError> {
+        let file = |bytes, signature| ModuleFile {
+            bytes: Cow::Owned(bytes),
+            signature,
+        };
+        let beside = format!("{filename}.sig");
         let missing = match app_dir::read(&self.app_dir, filename, self.limit) {
-            Ok(bytes) => return Ok(bytes),
+            Ok(bytes) if !self.trust.wants_signature(&bytes) => return Ok(file(bytes, None)),
+            Ok(bytes) => {
+                return match app_dir::read(&self.app_dir, &beside, SIGNATURE_LIMIT) {
+                    Ok(signature) => Ok(file(bytes, Some(signature))),
+                    Err(FileError::NotFound { .. }) => Ok(file(bytes, None)),
+                    Err(error) => Err(error.into()),
+                };
+            }
             Err(missing @ FileError::NotFound { .. }) => missing,
             Err(error) => return Err(error.into()),
         };
         let Some(store) = &self.store else {
             return Err(missing.into());
         };
-        store
+        let bytes = store
             .get(name, filename, self.limit)
-            .map_err(|error| SourceError::Neither(Box::new(missing), Box::new(error)))
+            .map_err(|error| SourceError::Neither(Box::new(missing), Box::new(error)))?;
+        if !self.trust.wants_signature(&bytes) {
+            return Ok(file(bytes, None));
+        }
+        match store.get(name, &beside, SIGNATURE_LIMIT) {
+            Ok(signature) => Ok(file(bytes, Some(signature))),
+            Err(StoreError::NotFound(_)) => Ok(file(bytes, None)),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -81,16 +118,17 @@ mod tests {
             app_dir: dir.path().to_owned(),
             store: None,
             limit: 10,
+            trust: Arc::default(),
         };
         let named = |filename: &str| Source::Named {
             name: "me/prog".to_owned(),
             filename: filename.to_owned(),
         };
-        assert_eq!(*files.read(&named("a.wasm")).unwrap(), *b"file");
+        assert_eq!(*files.read(&named("a.wasm")).unwrap().bytes, *b"file");
         let error = files.read(&named("b.wasm")).unwrap_err().to_string();
         assert!(error.contains("there is no file \"b.wasm\""), "{error}");
         let inline = Source::Inline(Bytes::from_static(b"0123456789"));
-        assert_eq!(files.read(&inline).unwrap().len(), 10);
+        assert_eq!(files.read(&inline).unwrap().bytes.len(), 10);
         let large = Source::Inline(Bytes::from_static(b"0123456789a"));
         assert!(matches!(
             files.read(&large),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tracing::warn;
 
 use crate::artifacts::{self, Found};
+use crate::trust::{Distrust, Trust};
 use crate::wamr::{AotTrust, Engine, Imports, LoadError, Module, ModuleKind};
 
 use super::compiling::{Compiling, NoCode};
@@ -23,6 +24,7 @@ pub(super) struct Loader {
     engine: Engine,
     imports: Imports<Context>,
     execution: Execution,
+    trust: Arc<Trust>,
     /// By SHA-256 of the file.
     known: Mutex<HashMap<[u8; 32], Arc<Slot>>>,
 }
@@ -52,6 +54,10 @@ impl Execution {
 pub(super) enum LoaderError {
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error("it may not run here: {0}")]
+    Distrust(Distrust),
+    #[error("the file is native code, and this runtime interprets modules (engine.mode)")]
+    Interpreting,
     #[error("there is no native code of the module, and only that is run here: {0}")]
     NoCode(#[from] NoCode),
 }
@@ -61,27 +67,52 @@ pub(super) enum LoaderError {
 type Slot = Mutex<Weak<Loaded>>;
 
 impl Loader {
-    pub(super) fn new(engine: Engine, imports: Imports<Context>, execution: Execution) -> Loader {
+    pub(super) fn new(
+        engine: Engine,
+        imports: Imports<Context>,
+        execution: Execution,
+        trust: Arc<Trust>,
+    ) -> Loader {
         Loader {
             engine,
             imports,
             execution,
+            trust,
             known: Mutex::new(HashMap::new()),
         }
     }
 
-    /// The module in these bytes. `name` is for people.
+    /// The module in these bytes, with a signature that is not in them. `name` is for people.
     ///
     /// # Errors
-    /// When it is not a WebAssembly module that can be run here; AOT files are not trusted.
-    pub(super) fn load(&self, name: &str, bytes: &[u8]) -> Result<Arc<Loaded>, LoaderError> {
-        if ModuleKind::of(bytes)? == ModuleKind::Aot {
-            return Err(LoadError::UntrustedAot.into());
+    /// When it is not a WebAssembly module that can be run here, or it needs somebody who vouches
+    /// for it and has nobody; an AOT file always does.
+    pub(super) fn load(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        signature: Option<&[u8]>,
+    ) -> Result<Arc<Loaded>, LoaderError> {
+        ModuleKind::of(bytes)?;
+        // First of all: what is loaded or compiled already may have been so before it was wanted.
+        let admitted = self.trust.admit(bytes, signature);
+        let admitted = admitted.map_err(|why| match why {
+            Distrust::NativeUntrusted => LoadError::UntrustedAot.into(),
+            why => LoaderError::Distrust(why),
+        })?;
+        if admitted.native && matches!(self.execution, Execution::Interpreted) {
+            return Err(LoaderError::Interpreting);
         }
         let digest = artifacts::digest(bytes);
         let slot = self.slot(digest);
         let mut held = lock(&slot);
         let module = match held.upgrade() {
+            None if admitted.native => Module::load_trusted_aot(
+                &self.engine,
+                admitted.code,
+                &self.imports,
+                AotTrust::given_by_user(),
+            )?,
             None => self.module(name, &digest, bytes)?,
             Some(loaded) => match self.compiled_since(name, &loaded, &digest) {
                 Some(module) => module,
@@ -184,6 +215,7 @@ mod tests {
             Engine::new().unwrap(),
             Imports::new(),
             Execution::Interpreted,
+            Arc::default(),
         )
     }
 
@@ -192,12 +224,15 @@ mod tests {
         let loader = loader();
         let one = wat::parse_str("(module (memory 1))").unwrap();
         let other = wat::parse_str("(module (memory 2))").unwrap();
-        let first = loader.load("m", &one).unwrap();
-        let again = loader.load("m", &one).unwrap();
+        let first = loader.load("m", &one, None).unwrap();
+        let again = loader.load("m", &one, None).unwrap();
         assert!(Arc::ptr_eq(&first, &again));
-        assert!(!Arc::ptr_eq(&first, &loader.load("m", &other).unwrap()));
+        assert!(!Arc::ptr_eq(
+            &first,
+            &loader.load("m", &other, None).unwrap()
+        ));
         drop((first, again));
-        loader.load("m", &other).unwrap();
+        loader.load("m", &other, None).unwrap();
         assert_eq!(lock(&loader.known).len(), 1, "what nobody has is forgotten");
     }
 
@@ -211,29 +246,30 @@ mod tests {
         artifacts.keep(&digest, &[], &about).unwrap();
         let compiling = Arc::new(Compiling::new(artifacts, None));
         let execution = Execution::Either(compiling);
-        let loader = Loader::new(Engine::new().unwrap(), Imports::new(), execution);
-        let first = loader.load("m", &wasm).unwrap();
-        assert!(Arc::ptr_eq(&first, &loader.load("m", &wasm).unwrap()));
+        let engine = Engine::new().unwrap();
+        let loader = Loader::new(engine, Imports::new(), execution, Arc::default());
+        let first = loader.load("m", &wasm, None).unwrap();
+        assert!(Arc::ptr_eq(&first, &loader.load("m", &wasm, None).unwrap()));
     }
 
     #[test]
     fn what_is_no_module_is_an_error() {
         let loader = loader();
         assert!(matches!(
-            loader.load("m", b""),
+            loader.load("m", b"", None),
             Err(LoaderError::Load(LoadError::Empty))
         ));
         assert!(matches!(
-            loader.load("m", b"hello"),
+            loader.load("m", b"hello", None),
             Err(LoaderError::Load(LoadError::NotAModule))
         ));
         let aot = b"\0aot\x05\0\0\0";
         assert!(matches!(
-            loader.load("m", aot),
+            loader.load("m", aot, None),
             Err(LoaderError::Load(LoadError::UntrustedAot))
         ));
         let wants = wat::parse_str(r#"(module (import "env" "none" (func)))"#).unwrap();
-        let error = loader.load("m", &wants).unwrap_err().to_string();
+        let error = loader.load("m", &wants, None).unwrap_err().to_string();
         assert!(error.contains("\"env\" \"none\""), "{error}");
     }
 }

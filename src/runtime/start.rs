@@ -16,6 +16,7 @@ use crate::config::{EngineMode, Settings};
 use crate::monitor::{HttpError, HttpServer, Monitor};
 use crate::protocol::{RealmError, Topics};
 use crate::pubsub::{Link, LinkError, Message, Qos, Router, Topic, TopicError};
+use crate::trust::{Trust, TrustError};
 use crate::wamr::{Engine, EngineError};
 
 use super::broker::{BrokerError, link_config};
@@ -53,6 +54,9 @@ pub enum NodeError {
     /// The settings of the broker cannot be used.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Whom to trust cannot be known.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The link to the broker cannot be set up.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -95,7 +99,7 @@ impl NodeHandle {
 }
 
 /// Where module files come from.
-fn files(settings: &Settings) -> Files {
+fn files(settings: &Settings, trust: Arc<Trust>) -> Files {
     let store = settings.store.url.clone().map(|base| {
         let cache = Cache::new(settings.store.cache_dir.clone(), settings.store.cache_size);
         Store::new(base, settings.store.timeout, cache)
@@ -104,6 +108,7 @@ fn files(settings: &Settings) -> Files {
         app_dir: settings.runtime.app_dir.clone(),
         store,
         limit: settings.limits.module_size,
+        trust,
     }
 }
 
@@ -167,7 +172,8 @@ impl Node {
         let monitor = Monitor::new();
         let sampler = monitor.start(settings.runtime.monitor_interval)?;
         let router = Router::new();
-        let files = files(&settings);
+        let trust = Arc::new(Trust::new(&settings.security)?);
+        let files = files(&settings, Arc::clone(&trust));
         let execution = execution(&settings, files.store.as_ref());
         raise_descriptor_limit();
 
@@ -192,7 +198,7 @@ impl Node {
             router: router.clone(),
             monitor: monitor.clone(),
             files,
-            loader: Loader::new(engine, context::imports(), execution),
+            loader: Loader::new(engine, context::imports(), execution, trust),
             feeder: Feeder::new()?,
         });
         let http = http

@@ -18,7 +18,7 @@ use crate::wasi::{Wasi, WasiConfig};
 use super::context::Context;
 use super::exit::Exit;
 use super::job::{Job, Snapshot};
-use super::loader::Loaded;
+use super::loader::{Loaded, LoaderError};
 use super::output::Output;
 use super::scheduling::{self, Granted};
 use super::shared::Shared;
@@ -185,12 +185,17 @@ impl Worker {
     /// Finds, loads and checks the module, as far as can be done without running it.
     fn prepare(&self) -> Result<Prepared, String> {
         let source = &self.job.source;
-        let bytes = self.shared.files.read(source).map_err(|e| e.to_string())?;
+        let file = self.shared.files.read(source).map_err(|e| e.to_string())?;
         let loader = &self.shared.loader;
         let loaded = loader
-            .load(&self.job.argv0, &bytes)
-            .map_err(|e| e.to_string())?;
-        drop(bytes);
+            .load(&self.job.argv0, &file.bytes, file.signature.as_deref())
+            .map_err(|error| match error {
+                LoaderError::Distrust(why) => {
+                    format!("the module \"{}\" may not run here: {why}", self.job.name)
+                }
+                error => error.to_string(),
+            })?;
+        drop(file);
         let info = loaded.module.info();
         match info.exported_func("_start") {
             Some(ty) if ty.params.is_empty() && ty.results.is_empty() => {}

@@ -80,6 +80,7 @@ fn json_has_all_of_it() {
         json!({
             "kind": "wasm",
             "size": null,
+            "signatures": [],
             "imports": [
                 {
                     "module": "wasi_snapshot_preview1",

@@ -19,6 +19,7 @@ mod invoke;
 mod limits;
 mod profile;
 mod run;
+mod signed;
 mod stats;
 mod stop;
 mod traps;

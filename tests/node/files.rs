@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::runtime::Realm;
 
-fn refused(realm: &Realm, more: Value) -> String {
+pub fn refused(realm: &Realm, more: Value) -> String {
     let mut data = json!({"uuid": uuid::Uuid::new_v4()});
     for (key, value) in more.as_object().unwrap() {
         data[key] = value.clone();
@@ -66,7 +66,7 @@ fn inline_modules() {
 }
 
 /// Serves one file at /store/users/me/prog/app.wasm for this many requests.
-fn serve(file: Vec<u8>, requests: usize) -> u16 {
+pub fn serve(file: Vec<u8>, requests: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -19,4 +19,5 @@ mod registration;
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 mod runtime;
 mod samples;
+mod signed;
 mod streams;

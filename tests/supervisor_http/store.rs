@@ -1,5 +1,6 @@
 //! The module store.
 
+use arena_runtime::trust::{SigningKey, sign, sign_detached};
 use serde_json::json;
 
 use crate::arts::Arts;
@@ -116,4 +117,57 @@ fn runtimes_take_their_files_from_it() {
             api.get(&path).granted(200)["state"] == "exited"
         });
     }
+}
+
+#[test]
+fn signatures_go_with_modules() {
+    let broker = Broker::start();
+    let arts = Arts::start(broker.port(), &[]);
+    let dir = tempfile::tempdir().unwrap();
+    let (key, public) = SigningKey::create(&dir.path().join("ops")).unwrap();
+    let _runtime = Runtime::start(
+        broker.port(),
+        &format!(
+            "[security]\nrequire_signed_modules = true\ntrusted_keys = [{public:?}]\n\
+             [store]\nurl = \"http://{}/store\"\n",
+            arts.api.address
+        ),
+    );
+    wait_until("it is registered", || {
+        arts.api.get("/api/v1/runtimes").granted(200)["runtimes"][0].is_object()
+    });
+    let hello = concat!(env!("CARGO_MANIFEST_DIR"), "/wasm-samples/build/hello.wasm");
+    let file = dir.path().join("hello.wasm");
+    std::fs::copy(hello, &file).unwrap();
+    let deploy = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_arena"));
+        command.args(["deploy", "--wait", "--server"]);
+        let done = command
+            .arg(arts.api.address.to_string())
+            .arg(&file)
+            .output();
+        done.unwrap()
+    };
+    let refused = deploy();
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && error.contains("not signed"),
+        "{error}"
+    );
+    // Beside the file: it goes into what is uploaded.
+    let unsigned = std::fs::read(&file).unwrap();
+    let signature = sign_detached(&unsigned, None, &key).unwrap();
+    let beside = dir.path().join("hello.wasm.sig");
+    std::fs::write(&beside, signature).unwrap();
+    let done = deploy();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    assert_eq!(done.stdout, b"Hello from WebAssembly!\n");
+    // In the file.
+    std::fs::remove_file(beside).unwrap();
+    std::fs::write(&file, sign(&unsigned, &key).unwrap()).unwrap();
+    assert!(deploy().status.success());
 }

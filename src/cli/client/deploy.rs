@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::status::{Failure, Status, print, printable};
 use crate::cli::{engine, parse};
 use crate::guest::{ChannelMode, ChannelSpec};
+use crate::trust;
 
 use super::figures::{list, short, text};
 use super::logs::{Written, follow_module, plain, write};
@@ -16,7 +17,8 @@ use super::upload::upload;
 
 /// Start a module in a realm.
 ///
-/// The file is uploaded to the supervisor's store; the supervisor chooses a runtime, and the
+/// The file is uploaded to the supervisor's store, with the signature beside it (FILE.sig) in it, if
+/// there is one; the supervisor chooses a runtime, and the
 /// command ends when that runs the module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -75,7 +77,12 @@ pub(in crate::cli) struct Args {
 }
 
 pub(in crate::cli) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let bytes = engine::read(&args.file)?;
+    let mut bytes = engine::read(&args.file)?;
+    if let Some(signature) = engine::read_signature(&args.file)? {
+        // In the module it goes wherever that goes.
+        bytes = trust::embed(&bytes, &signature)
+            .map_err(|e| Failure::of_file(Status::CannotLoad, "sign", &args.file, e))?;
+    }
     let client = args.server.client()?;
     let stem = name_of(args.file.file_stem());
     let stored = upload(&client, &user(), &format!("{stem}.wasm"), &bytes)?;
