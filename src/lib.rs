@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod protocol;
 pub mod pubsub;
 pub mod runtime;
+pub mod sandbox;
 pub mod simulate;
 pub mod supervisor;
 mod system;

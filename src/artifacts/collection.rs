@@ -73,12 +73,23 @@ impl Artifacts {
             return None;
         }
         let compiler = Compiler::find(settings.compiler.as_deref());
+        Some(Artifacts::with(settings, cache_dir, compiler))
+    }
+
+    /// The same for a process that starts no programs.
+    #[must_use]
+    pub fn without_compiler(settings: &EngineSettings, cache_dir: &Path) -> Option<Artifacts> {
+        let compiled = settings.mode != EngineMode::Interpreter && cfg!(feature = "aot");
+        compiled.then(|| Artifacts::with(settings, cache_dir, None))
+    }
+
+    fn with(settings: &EngineSettings, cache_dir: &Path, compiler: Option<Compiler>) -> Artifacts {
         let cpu = match &*settings.cpu {
             // Nobody else knows what it is.
             "native" if compiler.is_none() => processor::name(),
             cpu => cpu,
         };
-        Some(Artifacts {
+        Artifacts {
             cache: Cache::new(cache_dir.join("compiled"), settings.cache_size),
             compiler,
             target: Target::host(cpu),
@@ -87,7 +98,7 @@ impl Artifacts {
                 memory: settings.compile_memory,
                 background: false,
             },
-        })
+        }
     }
 
     /// The same, with compilations that let everything else on the machine go first.

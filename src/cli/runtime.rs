@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::{info, warn};
 
-use crate::runtime::{Node, NodeHandle};
+use crate::runtime::{Node, NodeHandle, confine};
 
 use super::logging;
 use super::settings::RuntimeFlags;
@@ -33,6 +33,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     logging::init(&effective.settings.log);
     for warning in &effective.warnings {
         warn!("{warning}");
+    }
+    match confine(&effective.settings) {
+        Ok(Some(held)) => info!("sandbox {held}"),
+        Ok(None) => info!("sandbox off: the runtime keeps all that its user may do"),
+        Err(error) => return Err(Failure::new(Status::CannotStart, error.to_string())),
     }
     let (mut node, handle) = Node::start(effective.settings)
         .map_err(|e| Failure::new(Status::CannotStart, e.to_string()))?;

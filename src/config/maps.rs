@@ -18,7 +18,7 @@ pub(super) struct Rooms;
 pub(super) struct Dirs;
 
 /// The rooms that log: the parts of the program.
-pub(super) const ROOMS: [&str; 14] = [
+pub(super) const ROOMS: [&str; 15] = [
     "artifacts",
     "broker",
     "cli",
@@ -28,6 +28,7 @@ pub(super) const ROOMS: [&str; 14] = [
     "protocol",
     "pubsub",
     "runtime",
+    "sandbox",
     "simulate",
     "supervisor",
     "trust",

@@ -58,5 +58,5 @@ pub use tree::{
 };
 pub use types::{
     BrokerAddress, EngineMode, FileDigest, GrantedDir, LogFormat, LogLevel, MailboxOverflow,
-    MqttVersion, PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
+    MqttVersion, PublicKey, RestartWord, SandboxLevel, SchedulerName, Secret, UndeclaredTopics,
 };

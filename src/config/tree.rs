@@ -18,7 +18,7 @@ use super::surroundings::Surroundings;
 use super::table::{Section, Setting, settings};
 use super::types::{
     BrokerAddress, EngineMode, FileDigest, GrantedDir, LogFormat, LogLevel, MailboxOverflow,
-    MqttVersion, PublicKey, RestartWord, SchedulerName, Secret, UndeclaredTopics,
+    MqttVersion, PublicKey, RestartWord, SandboxLevel, SchedulerName, Secret, UndeclaredTopics,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -197,7 +197,7 @@ settings! {
             range 0..=1 << 50, example "\"100MiB\"";
     }
 
-    /// Which modules may run.
+    /// Which modules may run, and what the runtime may do to the machine.
     security: SecuritySettings {
         /// Run only modules that somebody vouches for: a key of trusted_keys, or trusted_files.
         /// It holds wherever a module comes from, and for `arena run` too.
@@ -211,6 +211,13 @@ settings! {
         /// Files that are trusted without a signature, by what sha256sum prints of them.
         trusted_files: Vec<FileDigest> as List<Sha256Sum> = |_| Vec::new(),
             example "[\"93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476\"]";
+        /// What `arena runtime` gives up of the machine before it reads anything of strangers:
+        /// "strict", "default" or "off".
+        /// With "default" all that the kernel has; what it lacks is in the log. With "strict" there
+        /// is no start without all of it, a system call that is not needed ends the process, and no
+        /// compiler is started.
+        sandbox: SandboxLevel as Word<SandboxLevel> = |_| SandboxLevel::Default,
+            example "\"strict\"", flag "sandbox", variable "ARENA_SANDBOX";
     }
 
     /// An HTTP server that has module files: URL/users/NAME/FILENAME.
@@ -372,7 +379,7 @@ settings! {
         format: LogFormat as Word<LogFormat> = |_| LogFormat::Text,
             example "\"json\"", flag "log-format";
         /// Levels of single rooms, the parts of the program. As a variable: "pubsub=debug,guest=warn".
-        /// The rooms are artifacts, broker, cli, config, guest, monitor, protocol, pubsub, runtime, simulate, supervisor, trust, wamr and wasi.
+        /// The rooms are artifacts, broker, cli, config, guest, monitor, protocol, pubsub, runtime, sandbox, simulate, supervisor, trust, wamr and wasi.
         rooms: BTreeMap<String, LogLevel> as Rooms = |_| BTreeMap::new(),
             example "{ pubsub = \"debug\", guest = \"warn\" }";
     }

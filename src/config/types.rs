@@ -248,6 +248,16 @@ words! {
         Aot = "aot",
     }
 
+    /// What a process gives up of the machine.
+    SandboxLevel {
+        /// Everything that can be given up here, or there is no start.
+        Strict = "strict",
+        /// What can be given up here.
+        Default = "default",
+        /// Nothing.
+        Off = "off",
+    }
+
     /// What goes when a mailbox is full.
     MailboxOverflow {
         /// What has waited longest.

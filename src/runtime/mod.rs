@@ -12,6 +12,7 @@ mod app_dir;
 mod broker;
 mod cache;
 mod compiling;
+mod confine;
 mod context;
 mod control;
 mod event;
@@ -39,6 +40,7 @@ mod table;
 mod worker;
 
 pub use broker::{BrokerError, link};
+pub use confine::confine;
 pub use identity::IdentityError;
 pub use node::Node;
 pub use start::{NodeError, NodeHandle};

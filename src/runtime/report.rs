@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::monitor::ModuleSample;
 use crate::protocol::{APIS, Child, KeepAlive, ModuleEngine, ObjectId, timestamp};
 use crate::pubsub::{LinkCounters, Qos};
+use crate::sandbox::{self, Held};
 
 use super::node::Node;
 use super::reply;
@@ -70,6 +71,7 @@ impl Node {
                 "last_failure": link.last_failure,
                 "counters": counters(&self.link.counters()),
             },
+            "sandbox": sandbox::held().map(Held::to_json),
             "host": sample.host,
             "process": sample.process,
             "modules": modules,

@@ -16,6 +16,7 @@ use crate::config::{EngineMode, Settings};
 use crate::monitor::{HttpError, HttpServer, Monitor};
 use crate::protocol::{RealmError, Topics};
 use crate::pubsub::{Link, LinkError, Message, Qos, Router, Topic, TopicError};
+use crate::sandbox;
 use crate::trust::{Trust, TrustError};
 use crate::wamr::{Engine, EngineError};
 
@@ -115,7 +116,12 @@ fn files(settings: &Settings, trust: Arc<Trust>) -> Files {
 /// What executes modules.
 fn execution(settings: &Settings, store: Option<&Store>) -> Execution {
     let engine = &settings.engine;
-    let Some(artifacts) = Artifacts::new(engine, &settings.store.cache_dir) else {
+    let cache_dir = &settings.store.cache_dir;
+    let artifacts = match sandbox::held() {
+        Some(held) if !held.programs => Artifacts::without_compiler(engine, cache_dir),
+        _ => Artifacts::new(engine, cache_dir),
+    };
+    let Some(artifacts) = artifacts else {
         return Execution::Interpreted;
     };
     let remote = store.zip(engine.trusted_key).map(|(store, key)| Remote {

@@ -131,6 +131,8 @@ impl Runtime {
         let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
         command
             .env_clear()
+            // To see whether all goes with "strict", too, where a missing call ends the runtime.
+            .envs(std::env::var_os("ARENA_SANDBOX").map(|level| ("ARENA_SANDBOX", level)))
             .arg("runtime")
             .arg("--config")
             .arg(&config);

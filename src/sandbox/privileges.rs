@@ -1,0 +1,46 @@
+//! New privileges, capabilities, core dumps.
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs,
+};
+
+use super::{Capabilities, Needs, SandboxError};
+
+/// What schedulers and ports below 1024 take.
+const FEW: CapabilitySet = CapabilitySet::SYS_NICE.union(CapabilitySet::NET_BIND_SERVICE);
+
+/// What root uses the files of others by.
+const FILES: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID);
+
+pub(super) fn give_up(needs: &Needs) -> Result<(), SandboxError> {
+    let refused = |what| {
+        move |source: rustix::io::Errno| SandboxError::Refused {
+            what,
+            source: source.into(),
+        }
+    };
+    set_no_new_privs(true).map_err(refused("new privileges"))?;
+    let kept = match needs.capabilities {
+        Capabilities::Few => FEW,
+        Capabilities::Files => FEW | FILES,
+    };
+    let what = "capabilities";
+    let had = capabilities(None).map_err(refused(what))?;
+    let left = CapabilitySets {
+        effective: had.effective & kept,
+        permitted: had.permitted & kept,
+        inheritable: had.inheritable & kept,
+    };
+    set_capabilities(None, left).map_err(refused(what))?;
+    // Secrets and modules' memory would be in it.
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none).map_err(refused("core dumps"))
+}
