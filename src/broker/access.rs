@@ -19,6 +19,7 @@ use crate::pubsub::{Filter, Topic};
 use super::config::BrokerConfig;
 use super::ending::Ending;
 use super::error::BrokerError;
+use super::grants::{Answer, Grants};
 use super::passwords::{self, Users};
 use super::rules::{Client, Rules, Wish};
 use super::watched::Watched;
@@ -29,10 +30,11 @@ const AT_A_TIME: usize = 2;
 /// How many users are remembered.
 const REMEMBERED: usize = 10_000;
 
-/// Lets clients in by the file of passwords, and to topics by the file of rules. Whether those
+/// Lets clients in by the file of passwords or by tokens, and to topics by the file of rules. Whether those
 /// have changed is looked at when somebody connects.
 pub(super) struct Access {
     users: Option<Watched<Users>>,
+    grants: Option<Grants>,
     rules: Option<Watched<Rules>>,
     hashing: Semaphore,
     known: Known,
@@ -93,6 +95,7 @@ impl Access {
             .map(|file| Watched::new(vec![file.clone()], move || Rules::read(&file)));
         Ok(Access {
             users: users.transpose()?,
+            grants: Grants::new(config)?,
             rules: rules.transpose()?,
             hashing: Semaphore::new(AT_A_TIME),
             known: Known::new(),
@@ -100,15 +103,22 @@ impl Access {
         })
     }
 
-    /// The user's name, `None` for one without; an error for who is not let in.
-    async fn user(&self, connect: &ConnectPacket) -> Result<Option<String>, ()> {
-        let Some(users) = &self.users else {
+    /// The user's name, `None` for one without; an error, and why, for who is not let in.
+    async fn user(&self, connect: &ConnectPacket) -> Result<Option<String>, String> {
+        let wrong = || "wrong user or password".to_owned();
+        let login = connect.username.as_ref().zip(connect.password.as_ref());
+        if let (Some(grants), Some((user, password))) = (&self.grants, login)
+            && Grants::is_token(password)
+        {
+            return grants.admit(user, &connect.client_id, password).map(Some);
+        }
+        let users = match &self.users {
+            Some(users) => users,
+            None if self.grants.is_some() => return Err("it has no token".to_owned()),
             // A name that nobody has checked is no name.
-            return Ok(None);
+            None => return Ok(None),
         };
-        let (Some(user), Some(password)) = (&connect.username, &connect.password) else {
-            return Err(());
-        };
+        let (user, password) = login.ok_or_else(wrong)?;
         let hash = users.get().hash(user).to_owned();
         let digest = self.known.digest(password, &hash);
         if !self.known.has(user, &digest) {
@@ -118,7 +128,7 @@ impl Access {
             let hashing =
                 tokio::task::spawn_blocking(move || passwords::is_password(&password, &hash));
             if !hashing.await.unwrap_or(false) {
-                return Err(());
+                return Err(wrong());
             }
             self.known.add(user, digest);
         }
@@ -131,30 +141,52 @@ impl Access {
         let Ok(topic) = Topic::new(topic) else {
             return false;
         };
-        !topic.as_str().starts_with('$')
-            && self
-                .rules
-                .as_ref()
-                .is_none_or(|rules| rules.known().allow(client, Wish::Write, &topic.into()))
+        !topic.as_str().starts_with('$') && self.may(client, Wish::Write, &topic.into())
+    }
+
+    /// Whether the token that a client has come with, or the rules, allow that.
+    fn may(&self, client: Client<'_>, wish: Wish, topics: &Filter) -> bool {
+        let named = match (Grants::name(client.user), &self.grants) {
+            (None, _) => false,
+            // Nobody comes with a token where none is looked at.
+            (Some(_), None) => return false,
+            (Some(user), Some(grants)) => match grants.allow(user, client.id, wish, topics) {
+                Answer::Yes => return true,
+                Answer::No => return false,
+                Answer::NotSaid => true,
+            },
+        };
+        let client = Client {
+            user: Grants::name(client.user).or(client.user),
+            ..client
+        };
+        match &self.rules {
+            Some(rules) => rules.known().allow(client, wish, topics),
+            // Who has a token has what that says, and it says nothing.
+            None => !named,
+        }
     }
 
     fn may_subscribe(&self, client: Client<'_>, filter: &str) -> bool {
-        let Some(rules) = &self.rules else {
+        if self.rules.is_none() && Grants::name(client.user).is_none() {
             return true;
-        };
+        }
         // A share of the messages, $share/NAME/FILTER, is asked for by those who may have all.
         let filter = match filter.strip_prefix("$share/") {
             None => filter,
             Some(shared) => shared.split_once('/').map_or("", |(_, filter)| filter),
         };
-        Filter::new(filter).is_ok_and(|filter| rules.known().allow(client, Wish::Read, &filter))
+        Filter::new(filter).is_ok_and(|filter| self.may(client, Wish::Read, &filter))
     }
 
     async fn let_in(&self, connect: &ConnectPacket, peer: SocketAddr) -> AuthResult {
-        let Ok(user) = self.user(connect).await else {
-            let user = connect.username.as_deref().unwrap_or("");
-            warn!("{peer} is not let in as user {user:?}: wrong user or password");
-            return AuthResult::fail(ReasonCode::BadUsernameOrPassword);
+        let user = match self.user(connect).await {
+            Ok(user) => user,
+            Err(why) => {
+                let user = connect.username.as_deref().unwrap_or("");
+                warn!("{peer} is not let in as user {user:?}: {why}");
+                return AuthResult::fail(ReasonCode::BadUsernameOrPassword);
+            }
         };
         if let Some(rules) = &self.rules {
             rules.get();

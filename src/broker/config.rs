@@ -33,6 +33,10 @@ pub struct BrokerConfig {
     pub tls: Option<TlsFiles>,
     /// Users and the hashes of their passwords; without it, everybody is let in.
     pub password_file: Option<PathBuf>,
+    /// The public key of who signs tokens, which count as passwords.
+    pub jwt_public_key: Option<PathBuf>,
+    /// The secret that tokens are signed with.
+    pub jwt_secret_file: Option<PathBuf>,
     /// Who may read and write which topics; without it, everybody all.
     pub acl_file: Option<PathBuf>,
     /// The largest packet, in bytes.
@@ -59,6 +63,8 @@ impl Default for BrokerConfig {
             wss: None,
             tls: None,
             password_file: None,
+            jwt_public_key: None,
+            jwt_secret_file: None,
             acl_file: None,
             max_packet: 256 << 20,
             max_connections: 10_000,
@@ -84,6 +90,8 @@ impl From<&MqttServerSettings> for BrokerConfig {
                 client_ca: settings.tls_client_ca.clone(),
             }),
             password_file: settings.password_file.clone(),
+            jwt_public_key: settings.jwt_public_key.clone(),
+            jwt_secret_file: settings.jwt_secret_file.clone(),
             acl_file: settings.acl.clone(),
             max_packet: settings.max_packet,
             max_connections: settings.max_connections,

@@ -16,6 +16,7 @@ mod config;
 mod ending;
 mod engine;
 mod error;
+mod grants;
 mod listener;
 mod passwords;
 mod rules;

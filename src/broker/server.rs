@@ -217,7 +217,8 @@ fn warn_if_open(config: &BrokerConfig, addresses: Addresses) {
         .tls
         .as_ref()
         .is_some_and(|tls| tls.client_ca.is_some());
-    if reachable && config.password_file.is_none() && !checked {
+    let tokens = config.jwt_public_key.is_some() || config.jwt_secret_file.is_some();
+    if reachable && config.password_file.is_none() && !tokens && !checked {
         warn!("everybody who reaches this host can use the broker: there is no password file");
     }
 }

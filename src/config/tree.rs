@@ -280,6 +280,14 @@ settings! {
         /// Its format is that of Mosquitto's acl_file. It is read again when it has changed.
         acl: Option<PathBuf> as Maybe<File> = |_| None,
             example "\"/etc/arena/acl\"", flag "acl";
+        /// The public key (Ed25519 or RSA, PEM) of who signs tokens (JWT), by EdDSA or RS256.
+        /// A token is given as the password, with its "sub" as the user. What it may read and write
+        /// are the topics in its "subs" and "publ"; without both, the acl says it.
+        jwt_public_key: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/tokens.pem\"", flag "jwt-public-key";
+        /// The secret (32 bytes or more) that tokens are signed with, by HS256.
+        jwt_secret_file: Option<PathBuf> as Maybe<File> = |_| None,
+            example "\"/etc/arena/token-secret\"", flag "jwt-secret-file";
         /// The largest packet. A larger one ends the connection.
         max_packet: usize as Size<usize> = |_| 256 << 20,
             range 1024..=256 << 20, example "\"16MiB\"", flag "max-packet";
@@ -315,7 +323,7 @@ settings! {
         /// Without any key the API has to listen on a loopback address, and everybody there may use it.
         jwt_secret_file: Option<PathBuf> as Maybe<File> = |_| None,
             example "\"/etc/arena/api-secret\"", flag "jwt-secret-file";
-        /// The public key (Ed25519, PEM) that tokens for the HTTP API are signed for, by EdDSA.
+        /// The public key (Ed25519 or RSA, PEM) of who signs tokens for the HTTP API, by EdDSA or RS256.
         jwt_public_key: Option<PathBuf> as Maybe<File> = |_| None,
             example "\"/etc/arena/api-key.pem\"", flag "jwt-public-key";
         /// Who chooses the runtime of a module: "resources", "least-modules" or "round-robin".

@@ -32,7 +32,7 @@ pub use crate::system::ServerError;
 pub use compiled::{Available, CompiledStore};
 pub use events::{Event, EventKind};
 pub use handle::{EventStream, NewModule, OutputStream, Reply, Supervisor};
-pub use http::{HttpConfig, HttpError, HttpServer, KeyError};
+pub use http::{HttpConfig, HttpError, HttpServer};
 pub use journal::JournalError;
 pub use live::{Live, Subscription};
 pub use model::{Refusal, RefusalKind};

@@ -7,6 +7,7 @@ mod certs;
 mod ends;
 mod hostile;
 mod interoperation;
+mod tokens;
 mod traffic;
 
 #[path = "../support/arena_broker.rs"]

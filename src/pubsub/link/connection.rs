@@ -12,6 +12,7 @@ use super::input::Input;
 use super::outbox::{Stop, as_u64};
 use super::sender::Sender;
 use super::session::{Hello, Incoming, Session, Welcome};
+use super::token::Watch;
 use super::transport::{Ends, Reader};
 use super::wire::Wire;
 
@@ -26,6 +27,7 @@ pub(super) struct Connection<'a> {
     input: Input,
     keep_alive: Duration,
     alive: Alive,
+    token: Watch,
 }
 
 /// What has happened since the keep-alive timer last looked.
@@ -43,6 +45,7 @@ impl<'a> Connection<'a> {
         session: Box<dyn Session>,
         hello: &Hello,
         keep_alive: Duration,
+        token: Watch,
         (sender, router): (&'a Sender, &'a Router),
     ) -> Result<Connection<'a>, Failure> {
         let mut connection = Connection {
@@ -52,6 +55,7 @@ impl<'a> Connection<'a> {
             input: Input::new(),
             keep_alive,
             alive: Alive::default(),
+            token,
         };
         let mut wire = Wire::new(router.clone(), session, ends.writer);
         wire.greet(hello).await?;
@@ -138,6 +142,7 @@ impl<'a> Connection<'a> {
                     self.check_alive()?;
                     timer.as_mut().reset(Instant::now() + self.keep_alive);
                 }
+                () = at(self.token.next), if self.token.next.is_some() => self.token.look(),
                 () = at(deadline), if deadline.is_some() => return self.leave().await,
             }
         }

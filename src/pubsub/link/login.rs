@@ -1,11 +1,9 @@
 //! What we say of ourselves when we connect.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::config::{Credentials, LinkConfig};
 use super::failure::Failure;
 use super::session::Hello;
+use super::token;
 
 /// The hello of a connection. Tokens are read from their files each time.
 pub(super) fn hello(config: &LinkConfig) -> Result<Hello, Failure> {
@@ -33,10 +31,9 @@ fn login(config: &LinkConfig) -> Result<Option<(String, String)>, Failure> {
         }
         Credentials::Password { user, password } => (user.clone(), password.clone()),
         Credentials::TokenFile { user, path } => {
-            let text = std::fs::read_to_string(path).map_err(|e| {
+            let token = token::read(path).map_err(|e| {
                 Failure::refused(format!("cannot read the token {}: {e}", path.display()))
             })?;
-            let token = text.trim();
             if token.is_empty() {
                 return Err(Failure::refused(format!(
                     "there is no token in {}",
@@ -45,9 +42,9 @@ fn login(config: &LinkConfig) -> Result<Option<(String, String)>, Failure> {
             }
             let user = user
                 .clone()
-                .or_else(|| subject(token))
+                .or_else(|| subject(&token))
                 .unwrap_or_else(|| config.client_id.clone());
-            (user, token.to_owned())
+            (user, token)
         }
     };
     let longest = usize::from(u16::MAX);
@@ -59,10 +56,9 @@ fn login(config: &LinkConfig) -> Result<Option<(String, String)>, Failure> {
     Ok(Some(login))
 }
 
-/// Whose token it is, if it is a JWT that says so. Whether it is true is the broker's business.
+/// Whose token it is, if it is a JWT that says so.
 fn subject(token: &str) -> Option<String> {
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    let claims = token::claims(token)?;
     let subject = claims.get("sub")?.as_str()?;
     (!subject.is_empty()).then(|| subject.to_owned())
 }

@@ -24,6 +24,7 @@ mod sender;
 mod session;
 mod status;
 mod tls;
+mod token;
 mod transport;
 mod v4;
 mod v5;

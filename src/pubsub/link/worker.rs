@@ -17,6 +17,7 @@ use super::outbox::{Stop, as_u64};
 use super::sender::Sender;
 use super::session::{self, WINDOW};
 use super::status::{LinkEvent, Teller};
+use super::token::Watch;
 use super::transport;
 use super::wire::Flight;
 
@@ -134,6 +135,7 @@ impl Worker {
             session,
             &hello,
             self.config.keep_alive,
+            Watch::new(&self.config.credentials),
             (&self.sender, &self.router),
         )
         .await

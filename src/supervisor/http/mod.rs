@@ -25,10 +25,8 @@ mod records;
 mod routes;
 mod schemas;
 mod server;
-mod signatures;
 mod stream;
 
-pub use auth::KeyError;
 pub use server::{HttpConfig, HttpError, HttpServer};
 
 use error::{ApiError, ErrorKind};

@@ -19,8 +19,9 @@ use tracing::{info, warn};
 use crate::config::{BrokerAddress, Settings};
 use crate::supervisor::Supervisor;
 use crate::system::{Server, ServerError, Threads, accept};
+use crate::trust::TokenKeyError;
 
-use super::auth::{KeyError, Keys};
+use super::auth::Keys;
 use super::routes::{Api, router};
 
 /// What the API is made from.
@@ -37,7 +38,7 @@ pub struct HttpConfig {
 pub enum HttpError {
     /// A key cannot be used.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] TokenKeyError),
     /// Everybody could use it.
     #[error(
         "supervisor.listen: {0} can be reached from other machines, and there are no keys that \

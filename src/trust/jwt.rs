@@ -1,4 +1,4 @@
-//! The cryptography of tokens: HMAC-SHA-256 and Ed25519 of ring, which TLS uses as well.
+//! The cryptography of tokens: HMAC-SHA-256, Ed25519 and RSA of ring, which TLS uses as well.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -30,7 +30,12 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
         }
         (Algorithm::EdDSA, AlgorithmFamily::Ed) => {
             let key = keys::UnparsedPublicKey::new(&keys::ED25519, bytes.to_vec());
-            Ok(Box::new(Ed25519(key)))
+            Ok(Box::new(Public(key, Algorithm::EdDSA)))
+        }
+        (Algorithm::RS256, AlgorithmFamily::Rsa) => {
+            let rsa = &keys::RSA_PKCS1_2048_8192_SHA256;
+            let key = keys::UnparsedPublicKey::new(rsa, bytes.to_vec());
+            Ok(Box::new(Public(key, Algorithm::RS256)))
         }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
@@ -50,17 +55,18 @@ impl JwtVerifier for Hmac {
     }
 }
 
-struct Ed25519(keys::UnparsedPublicKey<Vec<u8>>);
+/// A key, and the one algorithm that it is for.
+struct Public(keys::UnparsedPublicKey<Vec<u8>>, Algorithm);
 
-impl Verifier<Vec<u8>> for Ed25519 {
+impl Verifier<Vec<u8>> for Public {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         let verified = self.0.verify(message, signature);
         verified.map_err(|_| signature::Error::new())
     }
 }
 
-impl JwtVerifier for Ed25519 {
+impl JwtVerifier for Public {
     fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
+        self.1
     }
 }

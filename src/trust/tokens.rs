@@ -1,0 +1,163 @@
+//! Tokens (JWT) that others have issued, and the keys that they are checked with.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::de::DeserializeOwned;
+
+use super::jwt;
+
+/// Why the keys of tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenKeyError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A secret can be guessed.
+    #[error("the secret in {} has {length} bytes: it needs at least 32", path.display())]
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// The bytes of the secret.
+        length: usize,
+    },
+    /// It is another kind of key.
+    #[error("{} is no public key of Ed25519 or RSA (PEM, as \"openssl pkey -pubout\" writes it)", .0.display())]
+    NotPublic(PathBuf),
+}
+
+/// The keys that tokens are checked with.
+#[derive(Clone)]
+pub struct TokenKeys {
+    /// Each with its algorithm, so that none is used with another one.
+    keys: Vec<(Algorithm, DecodingKey)>,
+}
+
+impl std::fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let algorithms = self.keys.iter().map(|(algorithm, _)| algorithm);
+        f.debug_list().entries(algorithms).finish()
+    }
+}
+
+/// How far the clocks of two machines may differ.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+/// The shortest secret: as long as the hash.
+const SHORTEST: usize = 32;
+/// What is before the 32 bytes of a public key of Ed25519 in DER (RFC 8410).
+const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+/// What says in DER that a key is one of RSA (RFC 3279).
+const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+/// No token that is meant for us is longer.
+const LONGEST: usize = 16 * 1024;
+
+fn read(path: &Path) -> Result<Vec<u8>, TokenKeyError> {
+    std::fs::read(path).map_err(|error| TokenKeyError::Read {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+impl TokenKeys {
+    /// The keys in these files: a secret for HS256, and a public key for EdDSA or RS256. `None`
+    /// when no file is named.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or holds something else.
+    pub fn load(
+        secret: Option<&Path>,
+        public: Option<&Path>,
+    ) -> Result<Option<TokenKeys>, TokenKeyError> {
+        let mut keys = Vec::new();
+        if let Some(path) = secret {
+            let bytes = read(path)?;
+            let line = bytes.split(|byte| *byte == b'\n').next();
+            let secret = line.unwrap_or_default().trim_ascii();
+            if secret.len() < SHORTEST {
+                return Err(TokenKeyError::Short {
+                    path: path.to_owned(),
+                    length: secret.len(),
+                });
+            }
+            keys.push((Algorithm::HS256, DecodingKey::from_secret(secret)));
+        }
+        if let Some(path) = public {
+            let pem = read(path)?;
+            let key = public_key(&pem);
+            keys.push(key.ok_or_else(|| TokenKeyError::NotPublic(path.to_owned()))?);
+        }
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        jwt::install();
+        Ok(Some(TokenKeys { keys }))
+    }
+
+    /// What a token says, if one of the keys has signed it and its time is now. Where an audience
+    /// is named, a token for another one is refused.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that do not have the token in them.
+    pub fn claims<C: DeserializeOwned + Clone>(
+        &self,
+        token: &str,
+        audience: Option<&str>,
+    ) -> Result<C, String> {
+        if token.len() > LONGEST {
+            return Err("the token is too long".to_owned());
+        }
+        let header =
+            jsonwebtoken::decode_header(token).map_err(|_| "the token is no JWT".to_owned())?;
+        let key = self.keys.iter().find(|(known, _)| *known == header.alg);
+        let Some((algorithm, key)) = key else {
+            let alg = header.alg;
+            return Err(format!("there is no key for tokens signed with {alg:?}"));
+        };
+        let mut validation = Validation::new(*algorithm);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY.as_secs();
+        match audience {
+            Some(audience) => validation.set_audience(&[audience]),
+            None => validation.validate_aud = false,
+        }
+        validation.set_required_spec_claims(&["exp"]);
+        let decoded = jsonwebtoken::decode::<C>(token, key, &validation);
+        decoded.map(|data| data.claims).map_err(|error| {
+            let why = match error.kind() {
+                errors::ErrorKind::ExpiredSignature => "the token has expired",
+                errors::ErrorKind::ImmatureSignature => "the token is not valid yet",
+                errors::ErrorKind::InvalidAudience => "the token is for somebody else (\"aud\")",
+                errors::ErrorKind::InvalidSignature => "the token is not signed with our key",
+                errors::ErrorKind::MissingRequiredClaim(_) => "the token does not expire (\"exp\")",
+                _ => "the token's claims cannot be used",
+            };
+            why.to_owned()
+        })
+    }
+}
+
+/// A key in PEM, with what it is for.
+fn public_key(pem: &[u8]) -> Option<(Algorithm, DecodingKey)> {
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?;
+    if let Some(key) = der.strip_prefix(ED25519) {
+        return (key.len() == 32).then(|| (Algorithm::EdDSA, DecodingKey::from_ed_der(key)));
+    }
+    // Two sequences and a bit string, whose lengths have two bytes with every key that is not too
+    // short. Whether the key itself is one is seen when it is used.
+    let [0x30, 0x82, _, _, rest @ ..] = &*der else {
+        return None;
+    };
+    let [0x03, 0x82, _, _, 0, key @ ..] = rest.strip_prefix(RSA)? else {
+        return None;
+    };
+    Some((Algorithm::RS256, DecodingKey::from_rsa_der(key)))
+}
