@@ -1,5 +1,5 @@
-//! README's tour shows what happens: its commands are run, and their output is
-//! compared. Numbers are not, since they differ with the samples' compiler.
+//! README's tour, and the page about security, show what happens: their commands are run, and their
+//! output is compared. Numbers are not, since they differ with the samples' compiler.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -27,9 +27,10 @@ struct Shown {
     output: String,
 }
 
-fn tour(readme: &str) -> Vec<Shown> {
+/// Those between two headings.
+fn tour(page: &str, begin: &str, end: &str) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
-    for line in readme.lines().skip_while(|line| *line != "## A tour") {
+    for line in page.lines().skip_while(|line| *line != begin) {
         match line.strip_prefix("    ") {
             Some(code) => match code.strip_prefix("$ ") {
                 Some(command) => all.push(Shown {
@@ -38,7 +39,7 @@ fn tour(readme: &str) -> Vec<Shown> {
                 }),
                 None => all.last_mut().unwrap().output += &format!("{code}\n"),
             },
-            None if line.starts_with("## Building") => break,
+            None if line == end => break,
             None => {}
         }
     }
@@ -61,6 +62,16 @@ fn comparable(text: &str) -> String {
 
 #[test]
 fn the_tour_is_true() {
+    is_true("README.md", "## A tour", "## Building from source", 10);
+}
+
+#[test]
+fn modules_are_signed_as_it_is_said() {
+    is_true("docs/security.md", "## Signed modules", "## Sandbox", 9);
+}
+
+/// Runs the commands of a part of a page, in a directory with the samples.
+fn is_true(page: &str, begin: &str, end: &str, at_least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dir = tempfile::tempdir().unwrap();
     let bin = dir.path().join("bin");
@@ -83,8 +94,8 @@ fn the_tour_is_true() {
         .status()
         .is_ok();
 
-    let tour = tour(&fs::read_to_string(root.join("README.md")).unwrap());
-    assert!(tour.len() > 10, "{} commands", tour.len());
+    let tour = tour(&fs::read_to_string(root.join(page)).unwrap(), begin, end);
+    assert!(tour.len() > at_least, "{} commands", tour.len());
     for Shown { command, output } in tour {
         let lacks = (command.contains("arena compile") && aotc.is_none())
             || (command.contains("jq ") && !has_jq);

@@ -10,13 +10,17 @@ use crate::arena_broker::{ArenaBroker, run};
 use crate::mosquitto::{Broker, Setup, eventually};
 
 /// Runs `arena`, and gives what it prints.
-fn arena(dir: &Path, args: &[&str]) -> Result<String, String> {
+pub(crate) fn arena(dir: &Path, args: &[&str]) -> Result<String, String> {
     let (status, out, err) = run(ArenaBroker::arena(dir).args(args), b"");
     if status.success() { Ok(out) } else { Err(err) }
 }
 
 /// The flags of a client with a certificate.
-fn login<'a>(url: &'a str, ca: &'a str, client: Option<(&'a str, &'a str)>) -> Vec<&'a str> {
+pub(crate) fn login<'a>(
+    url: &'a str,
+    ca: &'a str,
+    client: Option<(&'a str, &'a str)>,
+) -> Vec<&'a str> {
     let mut flags = vec!["--broker", url, "--ca", ca];
     if let Some((cert, key)) = client {
         flags.extend(["--cert", cert, "--key", key]);
@@ -25,7 +29,7 @@ fn login<'a>(url: &'a str, ca: &'a str, client: Option<(&'a str, &'a str)>) -> V
 }
 
 /// Ends a program when it is dropped.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -35,7 +39,11 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(command: &mut Command, output: &Path) -> Running {
+    pub(crate) fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn start(command: &mut Command, output: &Path) -> Running {
         let output = File::create(output).unwrap();
         let errors = output.try_clone().unwrap();
         Running(command.stdout(output).stderr(errors).spawn().unwrap())

@@ -5,6 +5,7 @@
 mod access;
 mod certs;
 mod ends;
+mod example;
 mod hostile;
 mod interoperation;
 mod tokens;
