@@ -47,9 +47,24 @@ fn compile(wamr: &wamr::Sources, llvm: &llvm::Llvm) -> Result<()> {
         .flag_if_supported("-fno-rtti")
         .files(wamr.compiler_cxx_files())
         .file(shim.join("target.cpp"));
-    let objects: Vec<PathBuf> = cxx
+    let mut objects: Vec<PathBuf> = cxx
         .try_compile_intermediates()
         .map_err(|error| format!("cannot compile the C++ sources: {error}"))?;
+
+    let mut arithmetic = settings(wamr, llvm)?;
+    arithmetic
+        .std("gnu11")
+        .file(wamr.arithmetic())
+        // How it makes floating-point arithmetic: shim/arithmetic.c.
+        .define(
+            "aot_call_llvm_intrinsic_v",
+            Some("aotc_call_llvm_intrinsic_v"),
+        );
+    objects.extend(
+        arithmetic
+            .try_compile_intermediates()
+            .map_err(|error| format!("cannot compile WAMR's arithmetic: {error}"))?,
+    );
 
     let mut c = settings(wamr, llvm)?;
     c.std("gnu11")
@@ -57,6 +72,7 @@ fn compile(wamr: &wamr::Sources, llvm: &llvm::Llvm) -> Result<()> {
         .flag("-include")
         .flag("aotc.h")
         .files(wamr.c_files()?)
+        .file(shim.join("arithmetic.c"))
         .file(shim.join("compile.c"))
         .objects(objects);
     c.try_compile("arena_aotc_wamr")

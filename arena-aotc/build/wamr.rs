@@ -83,6 +83,9 @@ const SINGLE_FILES: &[&str] = &[
     "shared/platform/linux/platform_init.c",
 ];
 
+/// What makes floating-point arithmetic.
+const ARITHMETIC: &str = "iwasm/compilation/aot_emit_numberic.c";
+
 const COMPILER_CXX_FILES: &[&str] = &[
     "iwasm/compilation/aot_llvm_extra.cpp",
     "iwasm/compilation/aot_llvm_extra2.cpp",
@@ -152,7 +155,13 @@ impl Sources {
         for folder in WHOLE_FOLDERS {
             files.extend(c_files_in(&self.core.join(folder))?);
         }
+        files.retain(|file| *file != self.arithmetic());
         Ok(files)
+    }
+
+    /// Compiled apart from the others.
+    pub(crate) fn arithmetic(&self) -> PathBuf {
+        self.core.join(ARITHMETIC)
     }
 }
 
