@@ -156,6 +156,14 @@ settings! {
         /// A line counts as 100 bytes more. What goes beyond is dropped by the line, and counted.
         output_rate: u64 as Size<u64> = |_| 1 << 20,
             range 0..=1 << 30, example "\"64KiB\"";
+        /// The most memory of the runtime and all modules together. When it is not enough, the
+        /// system ends the runtime. It takes a control group of its own: with systemd, Delegate=.
+        total_memory: Option<u64> as Maybe<Size<u64>> = |_| None,
+            example "\"512MiB\"";
+        /// The most CPU time of all modules together, in percent of one core. It takes a control
+        /// group, too; each module that has something to do then gets as much as any other.
+        total_cpu: Option<u32> as Maybe<Number<u32>> = |_| None,
+            range Some(1)..=Some(100_000), example "150";
         /// How long it may take to fetch, check and load a module.
         load_timeout: Duration as Time = |_| seconds(30),
             range millis(100)..=HOUR, example "\"2m\"";

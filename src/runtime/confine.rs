@@ -11,14 +11,18 @@ use crate::config::{EngineMode, SandboxLevel, Settings};
 use crate::pubsub::BrokerUrl;
 use crate::sandbox::{self, Capabilities, Held, Needs, SandboxError};
 
+use super::groups;
+
 /// Gives up what a node with these settings does not need, for this thread and all that it starts:
-/// to be called before there are others. Directories that the node keeps are made. `None` when the
+/// to be called before there are others. Directories that the node keeps are made,
+/// and it goes into control groups if the settings want bounds that take them. `None` when the
 /// settings want no sandbox.
 ///
 /// # Errors
 /// With `strict` when something cannot be had here, or when the system refuses what it has.
 pub fn confine(settings: &Settings) -> Result<Option<&'static Held>, SandboxError> {
     let level = settings.security.sandbox;
+    let group = groups::settle(&settings.limits);
     if level == SandboxLevel::Off {
         return Ok(None);
     }
@@ -36,7 +40,9 @@ pub fn confine(settings: &Settings) -> Result<Option<&'static Held>, SandboxErro
             );
         }
     }
-    sandbox::apply(level, &needs(settings))
+    let mut needs = needs(settings);
+    needs.write.extend(group);
+    sandbox::apply(level, &needs)
 }
 
 fn needs(settings: &Settings) -> Needs {

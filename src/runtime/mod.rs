@@ -18,6 +18,7 @@ mod control;
 mod event;
 mod exit;
 mod files;
+mod groups;
 mod identity;
 mod job;
 mod lifecycle;

@@ -31,6 +31,9 @@ pub(super) struct Granted {
     /// The processors that it runs on, when it asked for some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) affinity: Vec<usize>,
+    /// Its control group gives it no more than the processor time that it asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) bounded: bool,
     /// Why it is not what was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
@@ -73,6 +76,19 @@ fn set_affinity(processors: &[usize]) -> Result<(), String> {
         set.set(*processor).map_err(listed)?;
     }
     sched_setaffinity(Pid::from_raw(0), &set).map_err(listed)
+}
+
+/// Whether the kernel gives a thread of this process the deadline scheduler. It is tried, on a
+/// thread that ends at once.
+pub(super) fn has_deadline() -> bool {
+    const PERIOD: u64 = 1_000_000_000;
+    const RUNTIME: u64 = 100_000;
+    std::thread::Builder::new()
+        .stack_size(64 * 1024)
+        .spawn(|| set_deadline(PERIOD, RUNTIME).0 == "deadline")
+        .ok()
+        .and_then(|thread| thread.join().ok())
+        .unwrap_or_default()
 }
 
 /// The policy that the thread has got, and why not the one that was asked for.

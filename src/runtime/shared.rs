@@ -12,7 +12,9 @@ use crate::pubsub::Router;
 use crate::wamr::Engine;
 
 use super::files::Files;
+use super::groups::{self, Groups};
 use super::loader::Loader;
+use super::scheduling;
 use super::stdin::Feeder;
 
 /// Made once, for the life of the node.
@@ -27,6 +29,43 @@ pub(super) struct Shared {
     pub(super) files: Files,
     pub(super) loader: Loader,
     pub(super) feeder: Arc<Feeder>,
+    /// Control groups of modules, where there are some.
+    pub(super) groups: Option<Groups>,
+    /// What the kernel holds for this runtime.
+    pub(super) bounds: Bounds,
+}
+
+/// Bounds that not every host can hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Those of all modules together.
+    pub(super) groups: groups::Held,
+    /// Whether a module can have the deadline scheduler.
+    pub(super) deadline: bool,
+}
+
+impl Bounds {
+    /// Those of this process.
+    pub(super) fn of_process() -> Bounds {
+        Bounds {
+            groups: groups::held(),
+            deadline: scheduling::has_deadline(),
+        }
+    }
+
+    /// What a module's `resources`, and this runtime's settings, come to here.
+    pub(super) fn to_json(self, settings: &Settings) -> Value {
+        let limits = &settings.limits;
+        json!({
+            "memory": limits.module_memory,
+            "affinity": true,
+            "deadline": self.deadline,
+            "cpu_share": self.groups.cpu,
+            "cpu_ms": false,
+            "total_memory": limits.total_memory.filter(|_| self.groups.memory),
+            "total_cpu": limits.total_cpu.filter(|_| self.groups.cpu),
+        })
+    }
 }
 
 impl Shared {
@@ -67,6 +106,7 @@ impl Shared {
                 "commit": env!("ARENA_COMMIT"),
                 "target": env!("ARENA_TARGET"),
                 "wamr": Engine::wamr_version(),
+                "limits": self.bounds.to_json(&self.settings),
             }),
         );
         more

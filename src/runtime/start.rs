@@ -26,11 +26,12 @@ use super::compiling::{Compiling, Remote};
 use super::context;
 use super::event::Event;
 use super::files::Files;
+use super::groups::Groups;
 use super::identity::{Identity, IdentityError};
 use super::loader::{Execution, Loader};
 use super::node::{Helpers, Node, new_id};
 use super::registration::{REGISTERED, Registration};
-use super::shared::{Shared, farewell};
+use super::shared::{Bounds, Shared, farewell};
 use super::status::Source;
 use super::stdin::Feeder;
 use super::store::Store;
@@ -206,6 +207,8 @@ impl Node {
             files,
             loader: Loader::new(engine, context::imports(), execution, trust),
             feeder: Feeder::new()?,
+            groups: Groups::of_process(),
+            bounds: Bounds::of_process(),
         });
         let http = http
             .map(|address| {

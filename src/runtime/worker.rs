@@ -17,6 +17,7 @@ use crate::wasi::{Wasi, WasiConfig};
 
 use super::context::Context;
 use super::exit::Exit;
+use super::groups::Member;
 use super::job::{Job, Snapshot};
 use super::loader::{Loaded, LoaderError};
 use super::output::Output;
@@ -158,6 +159,8 @@ struct Prepared {
     loaded: Arc<Loaded>,
     guest: Guest,
     granted: Granted,
+    /// The thread's place in a control group, until the module has ended.
+    _member: Option<Member>,
 }
 
 impl Worker {
@@ -210,11 +213,20 @@ impl Worker {
         let guest = self.guest().map_err(|e| e.to_string())?;
         // From now on the module hears of a signal, if only when it runs.
         let _ = self.control.guest.set(guest.clone());
-        let granted = scheduling::apply(&self.job.scheduling);
+        let mut granted = scheduling::apply(&self.job.scheduling);
+        // What the scheduler does not give can at least be bounded.
+        let share = (self.job.scheduling.deadline).filter(|_| granted.policy == Some("normal"));
+        let groups = self.shared.groups.as_ref();
+        let member = groups.and_then(|groups| {
+            let share = share.map(|(period, runtime)| (runtime, period));
+            groups.enter(self.job.uuid, share)
+        });
+        granted.bounded = share.is_some() && member.is_some();
         Ok(Prepared {
             loaded,
             guest,
             granted,
+            _member: member,
         })
     }
 

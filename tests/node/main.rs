@@ -14,6 +14,7 @@ mod mosquitto;
 mod client;
 mod compiled;
 mod files;
+mod groups;
 mod lifecycle;
 mod registration;
 #[allow(dead_code, reason = "the benchmark uses the rest")]

@@ -28,11 +28,16 @@ impl Realm {
     /// The same, with a client that sees what matches the filter, and so many seconds from one
     /// keepalive to the next.
     pub fn watched(settings: &str, filter: &str, interval: u64) -> Realm {
+        Realm::with(filter, interval, |port| Runtime::start(port, settings))
+    }
+
+    /// With a runtime that is started for the broker's port.
+    pub fn with(filter: &str, interval: u64, start: impl FnOnce(u16) -> Runtime) -> Realm {
         let broker = Broker::start();
         let arts = Arts::start(broker.port(), interval);
         let client = Client::connect(broker.port());
         client.subscribe(filter);
-        let runtime = Runtime::start(broker.port(), settings);
+        let runtime = start(broker.port());
         let realm = Realm {
             runtime,
             arts,
@@ -114,6 +119,17 @@ impl Runtime {
 
     /// In a directory that an earlier one has left.
     pub fn start_in(dir: tempfile::TempDir, port: u16, settings: &str) -> Runtime {
+        let program = Command::new(env!("CARGO_BIN_EXE_arena"));
+        Runtime::start_by(program, dir, port, settings)
+    }
+
+    /// By a command that ends in the program.
+    pub fn start_by(
+        mut command: Command,
+        dir: tempfile::TempDir,
+        port: u16,
+        settings: &str,
+    ) -> Runtime {
         let apps = dir.path().join("apps");
         if !apps.exists() {
             fs::create_dir(&apps).unwrap();
@@ -128,7 +144,6 @@ impl Runtime {
             .append(true)
             .open(dir.path().join("log"))
             .unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
         command
             .env_clear()
             // To see whether all goes with "strict", too, where a missing call ends the runtime.
