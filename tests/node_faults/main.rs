@@ -20,4 +20,5 @@ mod runtime;
 mod disk;
 mod outages;
 mod refusals;
+mod soak;
 mod steady;
