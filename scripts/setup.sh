@@ -34,6 +34,10 @@ look() {
         # In /usr/sbin, which is not in everybody's PATH.
         look_for has_file:/usr/sbin/mosquitto mosquitto
         look_for has_program:mosquitto_passwd mosquitto
+        look_for has_program:openssl openssl
+        # For scripts/package, in the dry run of a release.
+        look_for has_program:jq jq
+        look_for has_program:strip binutils
     fi
     if [[ " ${*:2} " == *' aot '* ]]; then
         look_for has_cxx g++
@@ -43,11 +47,10 @@ look() {
     fi
     if [[ " ${*:2} " == *' packages '* ]]; then
         local program
-        for program in jq lintian mmdebstrap; do
+        for program in lintian mmdebstrap; do
             look_for "has_program:$program" "$program"
         done
         look_for has_program:ip iproute2
-        look_for has_program:strip binutils
     fi
 }
 

@@ -387,7 +387,7 @@ mod tests {
             ("kill -ABRT $$", true),
             ("kill -SEGV $$", true),
             ("kill -XCPU $$", true),
-            ("kill -INT $$; sleep 60", false),
+            ("kill -USR1 $$; sleep 60", false),
             ("kill -TERM $$; sleep 60", false),
             ("kill -KILL $$", false),
             ("exit 3", false),
