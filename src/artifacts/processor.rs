@@ -45,7 +45,13 @@ pub const PORTABLE: [(&str, &str); 6] = [
 
 /// A name by which a compiler on another machine knows the processor, or the oldest that it can be.
 pub(super) fn name() -> &'static str {
-    name_in(identity())
+    let name = name_in(identity());
+    // An emulator may show the processor of the machine that it runs on.
+    if PORTABLE.contains(&(std::env::consts::ARCH, name)) {
+        name
+    } else {
+        "baseline"
+    }
 }
 
 fn name_in(identity: &str) -> &'static str {
