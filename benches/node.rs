@@ -18,6 +18,8 @@ mod client;
 mod mosquitto;
 #[path = "../tests/support/neighbour.rs"]
 mod neighbour;
+#[path = "../tests/support/program.rs"]
+mod program;
 #[path = "../tests/node/runtime.rs"]
 mod runtime;
 

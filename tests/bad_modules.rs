@@ -318,6 +318,7 @@ fn compile_aot(compiler: &Path, wasm: &[u8]) -> Vec<u8> {
     let (from, to) = (dir.path().join("a.wasm"), dir.path().join("a.aot"));
     std::fs::write(&from, wasm).unwrap();
     let status = std::process::Command::new(compiler)
+        .args(["--target", std::env::consts::ARCH])
         .arg(&from)
         .arg("-o")
         .arg(&to)

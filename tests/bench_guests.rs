@@ -6,6 +6,9 @@
     reason = "a test ends where its fixture does"
 )]
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -85,7 +88,13 @@ fn check(source: &Path, native: &Path, scratch: &Path) {
             && let Some(compiler) = env::var_os("ARENA_AOTC")
         {
             let aot = scratch.join("module.aot");
-            said(Command::new(compiler).arg(&module).arg("-o").arg(&aot));
+            said(
+                Command::new(compiler)
+                    .args(["--target", &program::arch()])
+                    .arg(&module)
+                    .arg("-o")
+                    .arg(&aot),
+            );
             assert_eq!(run(&["--trust-aot"], &aot), expected, "{kind}, compiled");
         }
     }
@@ -93,7 +102,7 @@ fn check(source: &Path, native: &Path, scratch: &Path) {
 
 fn run(options: &[&str], module: &Path) -> String {
     said(
-        Command::new(env!("CARGO_BIN_EXE_arena"))
+        program::arena()
             .arg("run")
             .args(options)
             .args([module.as_os_str(), OsStr::new("quick")]),

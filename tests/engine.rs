@@ -432,6 +432,7 @@ fn compiled(text: &str) -> Option<Vec<u8>> {
     let (wasm, aot) = (dir.path().join("m.wasm"), dir.path().join("m.aot"));
     std::fs::write(&wasm, wat::parse_str(text).unwrap()).unwrap();
     let status = std::process::Command::new(compiler)
+        .args(["--target", std::env::consts::ARCH])
         .arg(&wasm)
         .arg("-o")
         .arg(&aot)

@@ -5,9 +5,12 @@
 //! WAMR's own fault handler would forward a fault to itself for ever.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,7 @@ use arena_runtime::wamr::{Caller, Engine, Imports, Instance, InstanceConfig, Mod
 /// Runs an ignored test of this file, and returns how it ended and what it
 /// wrote to stderr.
 fn child(test: &str) -> (ExitStatus, String) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = program::command(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored", "--nocapture"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

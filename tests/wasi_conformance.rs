@@ -13,6 +13,9 @@
     reason = "a test ends where its fixture does"
 )]
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -87,7 +90,7 @@ impl Bench {
     }
 
     fn arena_with(&self, env: &[&str], dirs: &[&str], args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
+        let mut command = program::arena();
         command
             .env("ARENA_ENGINE", "interpreter")
             .arg("run")
@@ -270,6 +273,7 @@ fn in_each_mode(name: &'static str, test: fn(&Bench)) {
         let folder = TempDir::new().expect("make a temporary directory");
         let compiled = folder.path().join(name).with_extension("aot");
         let status = Command::new(compiler)
+            .args(["--target", &program::arch()])
             .arg(&module)
             .arg("-o")
             .arg(&compiled)

@@ -40,10 +40,10 @@ fn as_nobody(place: &Place, args: &[&str]) -> Outcome {
     if rustix::process::geteuid().is_root() {
         // The program may be where only root gets to.
         let program = place.path("arena");
-        fs::copy(env!("CARGO_BIN_EXE_arena"), &program).unwrap();
+        fs::copy(crate::program::arena_path(), &program).unwrap();
         fs::set_permissions(place.path("."), fs::Permissions::from_mode(0o755)).unwrap();
         run = place.arena([""; 0]);
-        let mut command = std::process::Command::new(program);
+        let mut command = crate::program::command(program);
         command
             .args(args)
             .env("ARENA_ENGINE", "interpreter")

@@ -58,7 +58,7 @@ impl Place {
 
     /// `arena` with these arguments, in this directory.
     pub(crate) fn arena<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Arena {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
+        let mut command = crate::program::arena();
         command
             .args(args)
             .current_dir(self.dir.path())

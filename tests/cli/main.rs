@@ -18,6 +18,8 @@ mod inspect;
 mod invoke;
 mod limits;
 mod profile;
+#[path = "../support/program.rs"]
+mod program;
 mod run;
 mod signed;
 mod stats;

@@ -55,6 +55,7 @@ fn engines(place: &Place) -> Vec<(&'static str, &'static str, u32)> {
             let wasm = wat::parse_str(MODULE).unwrap();
             place.file("m.wasm", wasm);
             let output = Command::new(compiler)
+                .args(["--target", &crate::program::arch()])
                 .arg(place.path("m.wasm"))
                 .arg("-o")
                 .arg(place.path("m.aot"))

@@ -182,12 +182,15 @@ fn stdout_and_stderr_are_kept_apart() {
 fn streams_that_are_closed_do_no_harm() {
     // The program must not take a file that it opens for a standard stream.
     let place = Place::new();
-    let arena = env!("CARGO_BIN_EXE_arena");
+    let arena = crate::program::words(crate::program::arena_path());
     for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
         let status = std::process::Command::new("sh")
             .arg("-c")
-            .arg(format!("exec \"$0\" run \"$1\" 7 {closed}"))
-            .args([OsStr::new(arena), sample("exit-code.wasm").as_os_str()])
+            .arg(format!("exec \"$@\" {closed}"))
+            .arg("sh")
+            .args(&arena)
+            .args([OsStr::new("run"), sample("exit-code.wasm").as_os_str()])
+            .arg("7")
             .env("ARENA_ENGINE", "interpreter")
             .current_dir(place.path("."))
             .status()

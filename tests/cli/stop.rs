@@ -126,7 +126,8 @@ fn ctrl_c_ends_a_read() {
     run.command.stdin(Stdio::piped());
     let running = run.start();
     // The module says nothing before it reads.
-    std::thread::sleep(Duration::from_millis(300));
+    let emulated = crate::program::is_emulated();
+    std::thread::sleep(Duration::from_millis(if emulated { 3000 } else { 300 }));
     running.signal(Signal::INT);
     running.wait().exits(130).has_message(&["Ctrl-C"]);
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::mosquitto::{Broker, PATIENCE, Peer};
 
 fn run(broker: &str, more: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_arena"))
+    crate::program::arena()
         .args(["run", "--broker", broker])
         .args(more)
         .env_clear()

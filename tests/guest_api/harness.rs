@@ -89,6 +89,7 @@ pub(crate) fn in_each_mode(name: &str, test: impl Fn(&Module<Context>)) {
     let dir = TempDir::new().unwrap();
     let compiled = dir.path().join("guest.aot");
     let status = Command::new(compiler)
+        .args(["--target", std::env::consts::ARCH])
         .arg(&path)
         .arg("-o")
         .arg(&compiled)

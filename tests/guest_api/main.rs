@@ -13,6 +13,8 @@ mod broker;
 mod harness;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
+#[path = "../support/program.rs"]
+mod program;
 #[cfg(feature = "wasi-threads")]
 mod threads;
 

@@ -16,6 +16,8 @@ mod compiled;
 mod files;
 mod groups;
 mod lifecycle;
+#[path = "../support/program.rs"]
+mod program;
 mod registration;
 #[allow(dead_code, reason = "the benchmark uses the rest")]
 mod runtime;

@@ -38,7 +38,7 @@ fn registers_and_keeps_its_uuid() {
             .unwrap()
             .contains("wasi:snapshot_preview1")
     );
-    assert_eq!(data["platform"]["arch"], std::env::consts::ARCH);
+    assert_eq!(data["platform"]["arch"], crate::program::arch());
 
     let uuid = realm.runtime.uuid().to_owned();
     let dir = realm.runtime.kill();

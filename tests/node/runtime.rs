@@ -119,7 +119,7 @@ impl Runtime {
 
     /// In a directory that an earlier one has left.
     pub fn start_in(dir: tempfile::TempDir, port: u16, settings: &str) -> Runtime {
-        let program = Command::new(env!("CARGO_BIN_EXE_arena"));
+        let program = crate::program::arena();
         Runtime::start_by(program, dir, port, settings)
     }
 

@@ -22,6 +22,8 @@ mod mosquitto {
 }
 #[path = "../node/lifecycle.rs"]
 mod lifecycle;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../node/registration.rs"]
 mod registration;
 mod restarts;

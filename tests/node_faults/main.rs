@@ -13,6 +13,8 @@
 mod client;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../node/runtime.rs"]
 #[allow(dead_code, reason = "the tests of the node use the rest")]
 mod runtime;

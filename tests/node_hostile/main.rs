@@ -15,6 +15,8 @@ mod mosquitto;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../support/neighbour.rs"]
 mod neighbour;
+#[path = "../support/program.rs"]
+mod program;
 #[allow(dead_code, reason = "shared with other tests")]
 #[path = "../node/runtime.rs"]
 mod runtime;

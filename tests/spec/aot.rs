@@ -31,7 +31,7 @@ impl Compiler {
     /// The native code of a module.
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Vec<u8>, String> {
         let mut hasher = DefaultHasher::new();
-        (&self.program, self.changed, wasm).hash(&mut hasher);
+        (&self.program, self.changed, env::consts::ARCH, wasm).hash(&mut hasher);
         let output = self.cache.join(format!("{:016x}.aot", hasher.finish()));
         if let Ok(aot) = fs::read(&output) {
             return Ok(aot);
@@ -52,6 +52,7 @@ impl Compiler {
         );
         fs::write(&input, wasm).map_err(failed)?;
         let run = Command::new(&self.program)
+            .args(["--target", env::consts::ARCH])
             .arg(&input)
             .arg("-o")
             .arg(&compiled)

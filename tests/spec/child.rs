@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
@@ -40,7 +40,7 @@ pub(crate) enum Ended {
 pub(crate) fn run(script: &str, mode: &str) -> io::Result<Run> {
     let dir = tempfile::tempdir()?;
     let (report, errors) = (dir.path().join("report"), dir.path().join("errors"));
-    let mut child = Command::new(env::current_exe()?)
+    let mut child = crate::program::command(env::current_exe()?)
         .args([CHILD, "--exact", "--ignored", "--nocapture"])
         .env(SCRIPT, script)
         .env(MODE, mode)

@@ -20,6 +20,8 @@ mod aot;
 mod child;
 mod expected;
 mod host;
+#[path = "../support/program.rs"]
+mod program;
 mod rewrite;
 mod script;
 mod values;

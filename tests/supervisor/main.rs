@@ -15,6 +15,8 @@ mod client;
 mod mosquitto;
 #[path = "../support/peer.rs"]
 mod peer;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../node/runtime.rs"]
 #[allow(dead_code, reason = "the tests of the node use the rest")]
 mod runtime;

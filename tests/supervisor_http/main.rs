@@ -14,6 +14,8 @@ mod arena_broker;
 mod client;
 #[path = "../support/mosquitto.rs"]
 mod mosquitto;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../node/runtime.rs"]
 #[allow(dead_code, reason = "the tests of the node use the rest")]
 mod runtime;
