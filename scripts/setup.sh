@@ -4,6 +4,7 @@
 has_program() { type -P "$1" >/dev/null; }
 has_file() { compgen -G "$1" >/dev/null; }
 has_c() { echo '#include <stdio.h>' | "${CC:-cc}" -E - >/dev/null 2>&1; }
+has_c_for() { [[ $(uname -m) == "$1" ]] || echo '#include <stdio.h>' | "$1-linux-gnu-gcc" -E - >/dev/null 2>&1; }
 has_cxx() { echo '#include <vector>' | "${CXX:-c++}" -xc++ -E - >/dev/null 2>&1; }
 has_simde() { has_file "${SIMDE_ROOT:-/usr/include}/simde/wasm/simd128.h"; }
 has_llvm() { has_program "${LLVM_CONFIG:-llvm-config-19}"; }
@@ -23,8 +24,9 @@ look_for() {
     "$check" "$argument" || missing+=("${@:2}")
 }
 
-# look build|tests [aot] [packages]: fills `missing`.
+# look build|tests [aot] [packages] [emulator] [ARCH]: fills `missing`.
 look() {
+    local part program
     missing=()
     look_for has_c gcc libc6-dev
     look_for has_simde libsimde-dev
@@ -39,19 +41,31 @@ look() {
         look_for has_program:jq jq
         look_for has_program:strip binutils
     fi
-    if [[ " ${*:2} " == *' aot '* ]]; then
-        look_for has_cxx g++
-        look_for has_llvm llvm-19-dev
-        look_for has_file:/usr/include/zstd.h libzstd-dev
-        look_for has_file:/usr/include/histedit.h libedit-dev
-    fi
-    if [[ " ${*:2} " == *' packages '* ]]; then
-        local program
-        for program in lintian mmdebstrap; do
-            look_for "has_program:$program" "$program"
-        done
-        look_for has_program:ip iproute2
-    fi
+    for part in "${@:2}"; do
+        case $part in
+            aot)
+                look_for has_cxx g++
+                look_for has_llvm llvm-19-dev
+                look_for has_file:/usr/include/zstd.h libzstd-dev
+                look_for has_file:/usr/include/histedit.h libedit-dev
+                ;;
+            packages)
+                for program in lintian mmdebstrap; do
+                    look_for "has_program:$program" "$program"
+                done
+                look_for has_program:ip iproute2
+                ;;
+            emulator) look_for has_program:qemu-aarch64 qemu-user ;;
+            aarch64) look_for has_c_for:aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
+            x86_64) look_for has_c_for:x86_64 gcc-x86-64-linux-gnu libc6-dev-amd64-cross ;;
+        esac
+    done
+}
+
+# What Debian calls an architecture, and whether this machine can have packages of one.
+debian_arch() { if [[ $1 == aarch64 ]]; then echo arm64; else echo amd64; fi; }
+knows_packages_of() {
+    [[ " $(dpkg --print-architecture) $(dpkg --print-foreign-architectures | xargs) " == *" $1 "* ]]
 }
 
 announce() {
@@ -62,6 +76,11 @@ announce() {
 install_missing() {
     local package sudo=() packages=()
     ((EUID == 0)) || sudo=(sudo)
+    for package in "${missing[@]}"; do
+        if [[ $package == *:* ]] && ! knows_packages_of "${package#*:}"; then
+            announce "${sudo[@]}" dpkg --add-architecture "${package#*:}"
+        fi
+    done
     announce "${sudo[@]}" apt-get update -q
     export APT_UPDATED=yes # scripts/build-samples --install need not do it again
     for package in "${missing[@]}"; do
@@ -71,8 +90,9 @@ install_missing() {
     announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
 }
 
-# setup build|tests [aot] [packages]: installs what building, or building and testing, needs beside
-# Rust itself; with aot also what the AOT compiler needs, with packages what tests of those do.
+# setup build|tests [aot] [packages] [emulator] [ARCH]: installs what building, or building
+# and testing, needs beside Rust itself; also what the AOT compiler needs, what tests of packages do,
+# what runs programs of other architectures, and what building for one (aarch64 or x86_64) needs.
 setup() {
     local missing
     if ! has_program cargo; then

@@ -1,0 +1,96 @@
+# Sourced by scripts/cross-build and scripts/test, after setup.sh: how to build for a machine of
+# another kind.
+# shellcheck shell=bash disable=SC2034 # what is set here is used there
+
+host_arch() {
+    case $(uname -m) in
+        arm64 | aarch64) echo aarch64 ;;
+        *) uname -m ;;
+    esac
+}
+
+# The C compiler for an architecture, which links too.
+gcc_of() { if [[ $1 == "$(host_arch)" ]]; then echo "${CC:-cc}"; else echo "$1-linux-gnu-gcc"; fi; }
+
+has_std() { has_file "$("$1" --print target-libdir --target "$2" 2>/dev/null)/libstd-*.rlib"; }
+
+# find_rust TRIPLE: sets cargo and rustc to those that have the target's library, which rustup
+# brings, or else Debian.
+find_rust() {
+    cargo=cargo rustc=rustc
+    has_std rustc "$1" && return
+    if has_program rustup && announce rustup target add "$1" && has_std rustc "$1"; then
+        return
+    fi
+    cargo=/usr/bin/cargo rustc=/usr/bin/rustc
+    has_std "$rustc" "$1"
+}
+
+# debian_rust ARCH: installs Debian's Rust, and its library for the architecture.
+debian_rust() {
+    has_program apt-get || return 1
+    missing=(rustc-web cargo-web "libstd-rust-web-dev:$(debian_arch "$1")")
+    install_missing
+}
+
+# find_linker ARCH: sets link_args, so that another architecture's programs are linked by LLVM's
+# linker, Rust's own where it has one: GNU's packs no relocations for aarch64 before binutils 2.43.
+find_linker() {
+    local dir
+    link_args=()
+    [[ $1 != "$(host_arch)" ]] || return 0
+    dir=$("$rustc" --print sysroot)/lib/rustlib/$(host_arch)-unknown-linux-gnu/bin/gcc-ld
+    if [[ -x $dir/ld.lld ]]; then
+        link_args=("-Clink-arg=-B$dir" -Clink-arg=-fuse-ld=lld)
+    elif has_program ld.lld; then
+        link_args=(-Clink-arg=-fuse-ld=lld)
+    fi
+}
+
+# set_for_target NAME TRIPLE VALUE: a variable that cargo or the crate cc reads for this target.
+set_for_target() {
+    local triple=${2//-/_}
+    case $1 in
+        LINKER) export "CARGO_TARGET_${triple^^}_LINKER=$3" ;;
+        RUNNER) export "CARGO_TARGET_${triple^^}_RUNNER=$3" ;;
+        *) export "$1_$triple=$3" ;;
+    esac
+}
+
+# prepare ARCH: sets triple, cargo, and the environment of a build for it.
+prepare() {
+    triple=$1-unknown-linux-gnu
+    if ! find_rust "$triple"; then
+        debian_rust "$1"
+        if ! find_rust "$triple"; then
+            echo "there is no Rust for $triple: rustup target add $triple" >&2
+            return 1
+        fi
+    fi
+    find_linker "$1"
+    export RUSTC=$rustc
+    set_for_target LINKER "$triple" "$(gcc_of "$1")"
+    set_for_target CC "$triple" "$(gcc_of "$1")"
+}
+
+# reproducibly: after prepare, with the flags under which the same sources become the
+# same bytes, wherever they and what they are built with lie.
+reproducibly() {
+    local home target from to flags=() c_flags=${CFLAGS:-}
+    home=${CARGO_HOME:-$HOME/.cargo}
+    target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+    # The last that fits is taken.
+    while read -r from to; do
+        flags+=("--remap-path-prefix=$from=$to")
+        c_flags+=" -ffile-prefix-map=$from=$to"
+    done < <(
+        echo "$PWD /arena-runtime"
+        for from in "$home"/registry/src/*; do echo "$from /crates"; done
+        echo "$target /target"
+    )
+    flags+=("${link_args[@]}")
+    CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+    export CARGO_ENCODED_RUSTFLAGS SOURCE_DATE_EPOCH
+    set_for_target CFLAGS "$triple" "${c_flags# }"
+}
