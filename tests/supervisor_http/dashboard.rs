@@ -104,6 +104,9 @@ fn a_module_from_the_form_to_its_end() {
     arts.api.post("/api/v1/modules", &wait).granted(201);
     let button = "document.querySelector('button[aria-label$=\" waits\"]')";
     page.wait(&format!("{button} !== null"));
+    page.wait(&format!(
+        "{button}.closest('tr').children[5].textContent === 'interpreter'"
+    ));
     page.eval(&format!("{button}.focus()"));
     page.enter();
     page.wait(&format!("{button}.textContent === 'Sure?'"));

@@ -23,8 +23,8 @@ function row(kind, uuid, head, button) {
   const node = make("tr", { className: kind },
     make("th", { scope: "row" }, head),
     make("td", {}, make("span", { className: "state" })), figure(), figure(),
-    make("td", { className: "wide" }), make("td", { className: "wide" }),
-    make("td", { className: "wide" }), make("td", {}, ...(button ? [button] : [])));
+    ...Array.from({ length: 4 }, () => make("td", { className: "wide" })),
+    make("td", {}, ...(button ? [button] : [])));
   rows.set(uuid, node);
   return node;
 }
@@ -62,7 +62,7 @@ function runtimeRow(runtime) {
   toggle.setAttribute("aria-expanded", String(!folded.has(uuid)));
   label(node.lastChild.firstChild, runtime.state === "lost" ? "Forget" : "Stop", `the runtime ${runtime.name}`);
   const modules = runtime.nmodules === 1 ? "1 module" : `${runtime.nmodules} modules`;
-  fill(node, runtime.state, "", past.get(uuid), [modules, "", age(runtime.registered)]);
+  fill(node, runtime.state, "", past.get(uuid), [modules, "", "", age(runtime.registered)]);
   return node;
 }
 
@@ -86,7 +86,7 @@ function moduleRow(module) {
   // A module that runs again has the end of its last run still.
   const failed = (over(module) || module.state === "back-off") && exit && exit.code !== 0;
   fill(node, module.state, failed ? exit.message || exit.reason : "", past.get(uuid), [
-    `${usage.messages_in} / ${usage.messages_out}`, String(module.restarts),
+    `${usage.messages_in} / ${usage.messages_out}`, module.engine ?? "", String(module.restarts),
     age(module.started ?? module.created),
   ]);
   return node;
@@ -131,7 +131,7 @@ function show() {
   if (homeless.length) {
     let node = rows.get("homeless");
     if (!node) {
-      node = make("tr", { className: "runtime" }, make("th", { colSpan: 8, textContent: "On no runtime" }));
+      node = make("tr", { className: "runtime" }, make("th", { colSpan: 9, textContent: "On no runtime" }));
       rows.set("homeless", node);
     }
     list.push(node);
@@ -139,7 +139,7 @@ function show() {
   }
   if (!list.length) {
     const text = words.length ? "Nothing has such a name or state." : "There is no runtime yet: `arena runtime` starts one.";
-    list.push(make("tr", {}, make("td", { colSpan: 8, textContent: text })));
+    list.push(make("tr", {}, make("td", { colSpan: 9, textContent: text })));
   }
   place(list);
   const hidden = [wanted.length > ROWS && `${wanted.length} modules`, found.length > ROWS && `${found.length} runtimes`];
