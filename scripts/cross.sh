@@ -1,5 +1,5 @@
 # Sourced by scripts/cross-build and scripts/test, after setup.sh: how to build for a machine of
-# another kind.
+# another kind, or for any Linux.
 # shellcheck shell=bash disable=SC2034 # what is set here is used there
 
 host_arch() {
@@ -57,9 +57,9 @@ set_for_target() {
     esac
 }
 
-# prepare ARCH: sets triple, cargo, and the environment of a build for it.
+# prepare ARCH: sets triple, cargo and its options, and the environment of a build for it.
 prepare() {
-    triple=$1-unknown-linux-gnu
+    triple=$1-unknown-linux-gnu options=()
     if ! find_rust "$triple"; then
         debian_rust "$1"
         if ! find_rust "$triple"; then
@@ -68,13 +68,41 @@ prepare() {
         fi
     fi
     find_linker "$1"
+    prepare_c "$1"
+}
+
+# prepare_static ARCH: as prepare, with musl in place of glibc: a program that is one file, for any
+# Linux. The C compiler remains, since no other makes as fast an interpreter, and gets musl's headers
+# and libraries; Rust's library is built for it.
+prepare_static() {
+    local gcc dir=/usr/lib/$1-linux-musl include=/usr/include/$1-linux-musl work
+    triple=$1-unknown-linux-musl options=("-Zbuild-std=std,panic_unwind")
+    cargo=/usr/bin/cargo rustc=/usr/bin/rustc
+    export RUSTC_BOOTSTRAP=1
+    gcc=$(gcc_of "$1")
+    find_linker "$1"
+    work=$(realpath -m "${CARGO_TARGET_DIR:-target}")/$triple/unwind
+    mkdir -p "$work"
+    CFLAGS+=" -nostdinc -isystem $include -isystem $("$gcc" -print-file-name=include)"
+    # The C compiler's unwinder, by the name that Rust expects.
+    # shellcheck disable=SC2086
+    "$gcc" -O2 -fPIC $CFLAGS -c scripts/static/find_object.c -o "$work/find_object.o"
+    cp "$("$gcc" -print-file-name=libgcc_eh.a)" "$work/libunwind.a"
+    "$("$gcc" -print-prog-name=ar)" rcsD "$work/libunwind.a" "$work/find_object.o"
+    link_args+=(
+        -Ctarget-feature=+crt-static -Clink-self-contained=no "-Lnative=$work"
+        "-Clink-arg=-B$dir" "-Clink-arg=-L$dir" -Clink-arg=-lgcc
+    )
+    prepare_c "$1"
+}
+
+prepare_c() {
     export RUSTC=$rustc
     set_for_target LINKER "$triple" "$(gcc_of "$1")"
     set_for_target CC "$triple" "$(gcc_of "$1")"
 }
 
-# reproducibly: after prepare, with the flags under which the same sources become the
-# same bytes, wherever they and what they are built with lie.
+# reproducibly: after either, with the flags under which the same sources become the same bytes, wherever they and what they are built with lie.
 reproducibly() {
     local home target from to flags=() c_flags=${CFLAGS:-}
     home=${CARGO_HOME:-$HOME/.cargo}

@@ -11,10 +11,12 @@ has_llvm() { has_program "${LLVM_CONFIG:-llvm-config-19}"; }
 has_libclang() { [[ -n ${LIBCLANG_PATH:-} ]] || has_file '/usr/lib/llvm-*/lib/libclang.so*'; }
 has_rustfmt_and_clippy() { (cargo fmt --version && cargo clippy --version) >/dev/null 2>&1; }
 
+# Debian's Rust, of which libraries for other targets can be built.
+has_std_source() { has_file "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std"; }
+
 # Rust's standard library for guests: rustup's, or the source of Debian's.
 has_rust_for_guests() {
-    has_file "$(rustc --print target-libdir --target wasm32-wasip1)/libstd-*" ||
-        has_file "$(/usr/bin/rustc --print sysroot 2>/dev/null)/lib/rustlib/src/rust/library/std"
+    has_file "$(rustc --print target-libdir --target wasm32-wasip1)/libstd-*" || has_std_source
 }
 
 # look_for CHECK PACKAGE...: the packages are missing unless the check, which may have an
@@ -24,7 +26,7 @@ look_for() {
     "$check" "$argument" || missing+=("${@:2}")
 }
 
-# look build|tests [aot] [packages] [emulator] [ARCH]: fills `missing`.
+# look build|tests [aot] [packages] [emulator] [ARCH] [ARCH-musl]: fills `missing`.
 look() {
     local part program
     missing=()
@@ -58,6 +60,10 @@ look() {
             emulator) look_for has_program:qemu-aarch64 qemu-user ;;
             aarch64) look_for has_c_for:aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
             x86_64) look_for has_c_for:x86_64 gcc-x86-64-linux-gnu libc6-dev-amd64-cross ;;
+            *-musl)
+                look_for has_std_source rustc-web cargo-web rust-web-src
+                look_for "has_file:/usr/lib/${part%-musl}-linux-musl/rcrt1.o" "musl-dev:$(debian_arch "${part%-musl}")"
+                ;;
         esac
     done
 }
@@ -90,9 +96,10 @@ install_missing() {
     announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
 }
 
-# setup build|tests [aot] [packages] [emulator] [ARCH]: installs what building, or building
+# setup build|tests [aot] [packages] [emulator] [ARCH] [ARCH-musl]: installs what building, or building
 # and testing, needs beside Rust itself; also what the AOT compiler needs, what tests of packages do,
-# what runs programs of other architectures, and what building for one (aarch64 or x86_64) needs.
+# what runs programs of other architectures, and what building for one (aarch64 or x86_64), or with
+# musl, needs.
 setup() {
     local missing
     if ! has_program cargo; then

@@ -188,6 +188,9 @@ struct SampledThread {
     clock: libc::clockid_t,
 }
 
+// SAFETY: the names of a thread and of its clock, which any thread may use; musl's is a pointer.
+unsafe impl Send for SampledThread {}
+
 impl SampledThread {
     fn this() -> io::Result<SampledThread> {
         let mut clock = 0;

@@ -238,9 +238,13 @@ impl Drop for Running<'_> {
     }
 }
 
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "glibc names threads by numbers, musl by pointers"
+)]
 fn this_thread() -> u64 {
     // SAFETY: always possible.
-    unsafe { libc::pthread_self() }
+    unsafe { libc::pthread_self() as u64 }
 }
 
 impl fmt::Debug for StopHandle {
