@@ -192,9 +192,15 @@ fn is_shared(dir: &Path) -> bool {
 /// The directory of `resolv.conf`, which is renewed when the network changes. `shared`: also where
 /// that is `/etc`, since no name could be found any more otherwise.
 fn resolver_dir(shared: bool) -> Option<PathBuf> {
-    let file = Path::new("/etc/resolv.conf").canonicalize().ok()?;
-    let dir = file.parent()?;
-    (shared || !is_shared(dir)).then(|| dir.to_owned())
+    let file = Path::new("/etc/resolv.conf");
+    // It may come, or what it refers to, when there is a network.
+    let file = file.canonicalize().unwrap_or_else(|_| {
+        let link = file.read_link();
+        Path::new("/etc").join(link.unwrap_or_else(|_| "resolv.conf".into()))
+    });
+    let dir = file.ancestors().skip(1).find(|dir| dir.is_dir())?;
+    let is_root = dir.parent().is_none();
+    (!is_root && (shared || !is_shared(dir))).then(|| dir.to_owned())
 }
 
 /// What it takes to reach the broker and the store.

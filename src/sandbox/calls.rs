@@ -111,12 +111,32 @@ fn needed(needs: &Needs) -> Result<Rules> {
     }
     rules.insert(libc::SYS_clone, clone);
     rules.insert(libc::SYS_tgkill, signals);
+    // Landlock does not look at a connection that is made by its first bytes.
+    for (call, flags) in SENDING {
+        rules.insert(call, vec![rule(&[(flags, bits(libc::MSG_FASTOPEN), 0)])?]);
+    }
+    // Of a pair of datagrams each can be connected to other sockets.
+    let (local, stream) = (bits(libc::AF_UNIX), bits(libc::SOCK_STREAM));
+    let pair = rule(&[(0, ALL, local), (1, KIND, stream)])?;
+    rules.insert(libc::SYS_socketpair, vec![pair]);
+    // Without an address one listens on any port, which Landlock does not see either.
+    if !needs.bind.is_empty() {
+        rules.extend(LISTENING.map(|call| (call, Vec::new())));
+    }
     // Limits of its own process only.
     rules.insert(libc::SYS_prlimit64, vec![rule(&[(0, ALL, 0)])?]);
     rules.insert(libc::SYS_prctl, one_of(0, &PRCTL)?);
     rules.insert(libc::SYS_ioctl, one_of(1, &IOCTL)?);
     Ok(rules)
 }
+
+/// What sends through sockets, and which argument has the flags.
+const SENDING: [(i64, u8); 3] = [
+    (libc::SYS_sendto, 3),
+    (libc::SYS_sendmsg, 2),
+    (libc::SYS_sendmmsg, 3),
+];
+const LISTENING: [i64; 3] = [libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
 
 /// All bits of an argument.
 const ALL: u64 = u32::MAX as u64;
@@ -217,6 +237,28 @@ fn unneeded_sockets(needs: &Needs) -> Result<Vec<SeccompRule>> {
     for (domain, types) in &allowed {
         for other in (0..=KIND).filter(|kind| !types.contains(kind)) {
             rules.push(rule(&[(0, ALL, *domain), (1, KIND, other)])?);
+        }
+    }
+    // Landlock knows ports of TCP alone, not of what is in the end TCP, too (MPTCP, SCTP).
+    for domain in [libc::AF_INET, libc::AF_INET6] {
+        let kinds = [(stream, libc::IPPROTO_TCP), (datagram, libc::IPPROTO_UDP)];
+        for (kind, usual) in kinds {
+            let is = |number, mask, value| {
+                SeccompCondition::new(
+                    number,
+                    SeccompCmpArgLen::Dword,
+                    SeccompCmpOp::MaskedEq(mask),
+                    value,
+                )
+            };
+            let not =
+                |value| SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value);
+            rules.push(SeccompRule::new(vec![
+                is(0, ALL, bits(domain))?,
+                is(1, KIND, kind)?,
+                not(0)?,
+                not(bits(usual))?,
+            ])?);
         }
     }
     // Of netlink only that of the network's addresses and routes.

@@ -26,9 +26,8 @@ pub(super) const EVERYWHERE: &[i64] = numbers! {
     // Memory. It can be made executable: native code of modules is.
     SYS_mmap SYS_munmap SYS_mremap SYS_mprotect SYS_madvise SYS_mincore SYS_msync SYS_brk
     SYS_membarrier
-    // Sockets. Which ones can be made has conditions; ports are Landlock's.
-    SYS_socket SYS_socketpair SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4
-    SYS_shutdown SYS_sendto SYS_recvfrom SYS_sendmsg SYS_recvmsg SYS_sendmmsg SYS_recvmmsg
+    // Sockets. Which ones can be made, and how one sends, has conditions; ports are Landlock's.
+    SYS_socket SYS_connect SYS_bind SYS_shutdown SYS_recvfrom SYS_recvmsg SYS_recvmmsg
     SYS_getsockname SYS_getpeername SYS_getsockopt SYS_setsockopt
     // Threads, signals, time. clone3 is answered by calls.rs.
     SYS_clone3 SYS_exit SYS_exit_group SYS_set_robust_list SYS_get_robust_list

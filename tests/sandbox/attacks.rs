@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ use std::process::Command;
 
 use nix::sys::signal::kill;
 use nix::unistd::getppid;
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, Protocol, SendFlags, SocketFlags, SocketType};
 
 use crate::file;
 
@@ -93,6 +95,31 @@ pub(crate) const ATTACKS: &[Attack] = &[
     }),
     attack("listen", Held::Tcp, |_| {
         TcpListener::bind("127.0.0.1:0").map(drop)
+    }),
+    soft(attack("multipath-tcp", Held::Calls, |_| {
+        match net::socket(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            std::num::NonZero::new(262).map(Protocol::from_raw),
+        ) {
+            // A kernel without it has been asked.
+            Ok(_) | Err(Errno::PROTONOSUPPORT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    })),
+    attack("connect-by-sending", Held::Calls, |place| {
+        let fast_open = SendFlags::from_bits_retain(0x2000_0000);
+        let to = SocketAddr::from(([127, 0, 0, 1], place.other));
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        Ok(net::sendto(socket, b"x", fast_open, &to).map(drop)?)
+    }),
+    attack("listen-anywhere", Held::Calls, |_| {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        Ok(net::listen(socket, 1)?)
+    }),
+    attack("pair-of-datagrams", Held::Calls, |_| {
+        let (domain, kind) = (AddressFamily::UNIX, SocketType::DGRAM);
+        Ok(net::socketpair(domain, kind, SocketFlags::empty(), None).map(drop)?)
     }),
     attack("signal-parent", Held::Signals, |_| {
         Ok(kill(getppid(), None)?)
