@@ -125,8 +125,11 @@ impl Grants {
             !clients.is_empty()
         });
         let clients = known.entry(user.to_owned()).or_default();
-        if clients.len() >= CLIENTS {
-            clients.clear();
+        if clients.len() >= CLIENTS && !clients.contains_key(client) {
+            let first = clients.iter().min_by_key(|(_, grant)| grant.until);
+            if let Some(first) = first.map(|(client, _)| client.clone()) {
+                clients.remove(&first);
+            }
         }
         clients.insert(client.to_owned(), Arc::new(grant));
     }

@@ -68,6 +68,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let key = SigningKey::read(key).map_err(|e| failure(&e))?;
     for file in &args.file {
         let output = sign(args, file, &key)?;
+        // Where the module itself is, nothing else may be.
+        if output == Path::new("-") {
+            continue;
+        }
         let told = if args.json {
             let (key, id) = (key.public(), KeyId::of(&key.public()));
             let output = output.to_string_lossy();

@@ -16,7 +16,7 @@ use super::status::{Failure, Status, print, printable};
 ///
 /// Trusted are the keys that are named here, or else those of the settings
 /// (security.trusted_keys). Ends with 0 when each file has a signature that is valid and trusted,
-/// else with 126.
+/// or is named in security.trusted_files, else with 126.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     arena verify --key ops.key.pub app.wasm\n  \
@@ -115,7 +115,7 @@ pub(super) struct SignedBy {
     /// Whether the file is what the key has signed; only a key that is known can tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     valid: Option<bool>,
-    /// Whether the settings trust the key.
+    /// Whether it is a valid signature of a key that the settings trust.
     trusted: bool,
 }
 
@@ -126,7 +126,7 @@ impl SignedBy {
                 key: key.to_string(),
                 name: Some(name.clone()),
                 valid: Some(*valid),
-                trusted: true,
+                trusted: *valid,
             },
             Signed::Unknown(id) => SignedBy {
                 key: id.to_string(),

@@ -82,6 +82,10 @@ pub(super) fn files(merge: &mut Merge, file: Option<&Path>) {
         ("mqtt_server.tls_key", &server.tls_key),
         ("mqtt_server.password_file", &server.password_file),
         ("mqtt_server.jwt_secret_file", &server.jwt_secret_file),
+        (
+            "supervisor.jwt_secret_file",
+            &merge.settings.supervisor.jwt_secret_file,
+        ),
     ];
     for (key, path) in secret_files {
         if let Some(path) = path

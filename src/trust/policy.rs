@@ -222,7 +222,16 @@ impl Trust {
             return false;
         };
         let counts = self.required || parts.content == Content::Aot;
-        counts && !self.is_empty() && parts.embedded.is_none()
+        counts && !self.is_empty() && parts.embedded.is_none() && !self.names(file)
+    }
+
+    /// Whether the settings name this file by its hash.
+    fn names(&self, file: &[u8]) -> bool {
+        if self.files.is_empty() {
+            return false;
+        }
+        let digest: [u8; 32] = Sha256::digest(file).into();
+        self.files.iter().any(|trusted| *trusted.bytes() == digest)
     }
 
     /// Whether a file may run: WebAssembly, if that need not be signed; or what a trusted key has
@@ -268,11 +277,8 @@ impl Trust {
             Ok(parts) => parts,
             Err(why) => return Err(malformed(why.0)),
         };
-        if !self.files.is_empty() {
-            let digest: [u8; 32] = Sha256::digest(file).into();
-            if self.files.iter().any(|trusted| *trusted.bytes() == digest) {
-                return Ok(parts.code(file));
-            }
+        if self.names(file) {
+            return Ok(parts.code(file));
         }
         let Some(bytes) = parts.embedded.or(detached) else {
             return Err(Distrust::Unsigned {

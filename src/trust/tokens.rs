@@ -30,6 +30,9 @@ pub enum TokenKeyError {
         /// The bytes of the secret.
         length: usize,
     },
+    /// A private or public key in the place of a secret.
+    #[error("{} is a key in PEM, and no secret", .0.display())]
+    NotSecret(PathBuf),
     /// It is another kind of key.
     #[error("{} is no public key of Ed25519 or RSA (PEM, as \"openssl pkey -pubout\" writes it)", .0.display())]
     NotPublic(PathBuf),
@@ -82,6 +85,10 @@ impl TokenKeys {
             let bytes = read(path)?;
             let line = bytes.split(|byte| *byte == b'\n').next();
             let secret = line.unwrap_or_default().trim_ascii();
+            // Of a key in PEM the first line is no secret.
+            if secret.starts_with(b"-----BEGIN") {
+                return Err(TokenKeyError::NotSecret(path.to_owned()));
+            }
             if secret.len() < SHORTEST {
                 return Err(TokenKeyError::Short {
                     path: path.to_owned(),

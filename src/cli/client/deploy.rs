@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::status::{Failure, Status, print, printable};
 use crate::cli::{engine, parse};
 use crate::guest::{ChannelMode, ChannelSpec};
-use crate::trust;
+use crate::trust::{self, Trust};
 
 use super::figures::{list, short, text};
 use super::logs::{Written, follow_module, plain, write};
@@ -78,7 +78,11 @@ pub(in crate::cli) struct Args {
 
 pub(in crate::cli) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut bytes = engine::read(&args.file)?;
-    if let Some(signature) = engine::read_signature(&args.file)? {
+    // One in the module counts more, wherever it is loaded.
+    let own = Trust::default().signatures(&bytes, None);
+    if !own.is_ok_and(|own| !own.is_empty())
+        && let Some(signature) = engine::read_signature(&args.file)?
+    {
         // In the module it goes wherever that goes.
         bytes = trust::embed(&bytes, &signature)
             .map_err(|e| Failure::of_file(Status::CannotLoad, "sign", &args.file, e))?;

@@ -142,7 +142,10 @@ impl<'a> Connection<'a> {
                     self.check_alive()?;
                     timer.as_mut().reset(Instant::now() + self.keep_alive);
                 }
-                () = at(self.token.next), if self.token.next.is_some() => self.token.look(),
+                () = at(self.token.next), if self.token.next.is_some() => if self.token.look() {
+                    self.leave().await?;
+                    return Err(Failure::network("its token has ended, and there is another"));
+                },
                 () = at(deadline), if deadline.is_some() => return self.leave().await,
             }
         }

@@ -13,6 +13,8 @@ use super::config::Credentials;
 const LONGEST: u64 = 65_535;
 /// How soon the file is looked at again, at the latest: it may have another token by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// How soon, when it has expired: somebody may just be renewing it.
+const EXPIRED: Duration = Duration::from_secs(10);
 /// How soon at the earliest.
 const SOON: Duration = Duration::from_secs(1);
 /// How long before its end a token is told of that does not say how old it is.
@@ -43,6 +45,8 @@ pub(super) struct Watch {
     path: Option<PathBuf>,
     /// When to look.
     pub(super) next: Option<Instant>,
+    /// When the token ends that the connection was made with, if it has an end.
+    made_with: Option<Option<u64>>,
     /// What was said, and of a token with which end.
     told: Option<(u64, State)>,
 }
@@ -65,21 +69,33 @@ impl Watch {
         Watch {
             next: path.is_some().then(Instant::now),
             path,
+            made_with: None,
             told: None,
         }
     }
 
-    /// Looks at the file, and warns if it has to be renewed.
-    pub(super) fn look(&mut self) {
+    /// Looks at the file, and warns if it has to be renewed. Whether the connection has to be made
+    /// anew: its own token has ended, after which a broker may refuse whatever comes, and there is
+    /// one that lasts longer.
+    pub(super) fn look(&mut self) -> bool {
         let Some(path) = &self.path else {
             self.next = None;
-            return;
+            return false;
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
         // What cannot be read is told when it is wanted.
         let claims = read(path).ok().and_then(|token| claims(&token));
-        let (state, again) = claims.map_or((State::Good, LOOK_AGAIN), |claims| state(&claims, now));
+        let ends = claims.as_ref().and_then(end);
+        let (state, mut again) =
+            claims.map_or((State::Good, LOOK_AGAIN), |claims| state(&claims, now));
+        if let Some(own) = *self.made_with.get_or_insert(ends) {
+            if own <= now && ends.is_some_and(|end| end > own) {
+                return true;
+            }
+            let left = Duration::from_secs(own.saturating_sub(now));
+            again = again.min(if left.is_zero() { EXPIRED } else { left });
+        }
         self.next = Some(Instant::now() + again);
         let end = match state {
             State::Good => 0,
@@ -90,7 +106,7 @@ impl Watch {
             told == end && std::mem::discriminant(&kind) == std::mem::discriminant(&state)
         });
         if same {
-            return;
+            return false;
         }
         self.told = Some((end, state));
         let path = path.display();
@@ -100,17 +116,17 @@ impl Watch {
                 let time = humantime::format_duration(Duration::from_secs(seconds));
                 tracing::warn!("the token in {path} expires in {time}: renew it before");
             }
-            State::Expired => tracing::warn!(
-                "the token in {path} has expired: the broker will not take it for another connection"
-            ),
+            State::Expired => {
+                tracing::warn!("the token in {path} has expired: the broker will not take it")
+            }
         }
+        false
     }
 }
 
 /// How it is with a token that says this, and when to look again.
 fn state(claims: &Value, now: u64) -> (State, Duration) {
-    let time = |name: &str| claims.get(name).and_then(Value::as_f64).map(seconds);
-    let Some(end) = time("exp") else {
+    let Some(end) = end(claims) else {
         return (State::Good, LOOK_AGAIN);
     };
     let left = end.saturating_sub(now);
@@ -119,7 +135,8 @@ fn state(claims: &Value, now: u64) -> (State, Duration) {
     }
     // A tenth of its life, and a day at the most.
     let day = Duration::from_secs(24 * 3600);
-    let before = time("iat").map_or(BEFORE, |begin| {
+    let begin = claims.get("iat").and_then(Value::as_f64).map(seconds);
+    let before = begin.map_or(BEFORE, |begin| {
         Duration::from_secs(end.saturating_sub(begin) / 10).min(day)
     });
     let left = Duration::from_secs(left);
@@ -127,6 +144,11 @@ fn state(claims: &Value, now: u64) -> (State, Duration) {
         Some(wait) => (State::Good, wait.clamp(SOON, LOOK_AGAIN)),
         None => (State::Ends(left.as_secs()), left.clamp(SOON, LOOK_AGAIN)),
     }
+}
+
+/// When a token ends that says this.
+fn end(claims: &Value) -> Option<u64> {
+    claims.get("exp").and_then(Value::as_f64).map(seconds)
 }
 
 /// Whole seconds of a number in JSON, which may be anything.
@@ -139,6 +161,41 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_connection_is_made_anew_when_its_token_was_renewed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let write = |exp: u64| {
+            let claims = URL_SAFE_NO_PAD.encode(json!({"exp": exp}).to_string());
+            std::fs::write(&path, format!("eyJ9.{claims}.")).unwrap();
+        };
+        let watch = || {
+            Watch::new(&Credentials::TokenFile {
+                user: None,
+                path: path.clone(),
+            })
+        };
+        // As long as its own token holds it need not be.
+        write(now + 100);
+        let mut good = watch();
+        assert!(!good.look());
+        write(now + 1000);
+        assert!(!good.look());
+        let next = good.next.unwrap().duration_since(Instant::now());
+        assert!(next <= Duration::from_secs(100), "{next:?}");
+        // One that has ended, with nothing better there and then something.
+        write(now - 1);
+        let mut ended = watch();
+        assert!(!ended.look());
+        assert!(!ended.look());
+        write(now + 1000);
+        assert!(ended.look());
+    }
 
     #[test]
     fn what_a_token_says() {
