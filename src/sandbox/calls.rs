@@ -79,7 +79,7 @@ fn filters(
     // Threads are then made by clone, whose flags can be seen.
     let no_clone3 = Rules::from([(libc::SYS_clone3, Vec::new())]);
     let absent = filter(no_clone3, SeccompAction::Allow, errno(libc::ENOSYS))?;
-    let no_sockets = Rules::from([(libc::SYS_socket, unneeded_sockets(needs)?)]);
+    let no_sockets = Rules::from([(libc::SYS_socket, unneeded_sockets(level, needs)?)]);
     let sockets = filter(no_sockets, SeccompAction::Allow, errno(libc::EACCES))?;
     let rules = needed(needs)?;
     let calls = rules.len();
@@ -201,7 +201,7 @@ fn one_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>> {
 }
 
 /// The sockets that are not needed.
-fn unneeded_sockets(needs: &Needs) -> Result<Vec<SeccompRule>> {
+fn unneeded_sockets(level: SandboxLevel, needs: &Needs) -> Result<Vec<SeccompRule>> {
     let stream = bits(libc::SOCK_STREAM);
     let datagram = bits(libc::SOCK_DGRAM);
     let raw = bits(libc::SOCK_RAW);
@@ -216,9 +216,12 @@ fn unneeded_sockets(needs: &Needs) -> Result<Vec<SeccompRule>> {
     ];
     let mut local = Vec::new();
     if needs.resolver {
-        // The C library asks for the host's own addresses, and local services for others.
+        // The C library asks for the host's own addresses, and local services for others, which it
+        // does without. They may do other things, too, for who can connect to them.
         allowed.push((bits(libc::AF_NETLINK), vec![raw, datagram]));
-        local.push(stream);
+        if level != SandboxLevel::Strict && !cfg!(target_env = "musl") {
+            local.push(stream);
+        }
     }
     if needs.datagrams {
         local.push(datagram);
