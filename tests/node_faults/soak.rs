@@ -16,6 +16,7 @@ use crate::runtime::{Realm, Runtime, wait_until};
 /// What a runtime has of the machine.
 #[derive(Clone, Copy)]
 struct Held {
+    /// Without the pages of files, which come and go as the machine likes.
     memory: u64,
     descriptors: usize,
     threads: usize,
@@ -26,7 +27,7 @@ impl Held {
     fn by(runtime: &Runtime) -> Held {
         let process = Process::new(runtime.pid()).unwrap();
         Held {
-            memory: runtime.memory(),
+            memory: process.status().unwrap().rssanon.unwrap() * 1024,
             descriptors: process.fd_count().unwrap(),
             threads: process.tasks().unwrap().count(),
             mappings: process.maps().unwrap().into_iter().count(),
