@@ -60,7 +60,8 @@ settings! {
         /// How often to tell ARTS of CPU and memory, if ARTS does not say it; 0 is never.
         keepalive_interval: Duration as Time = |_| seconds(5),
             range Duration::ZERO..=seconds(86_400), example "\"60s\"";
-        /// How long to wait for an answer to a registration before the next one.
+        /// How long to wait for an answer to a registration before the next one, at most: the first
+        /// ones follow sooner.
         register_retry: Duration as Time = |_| seconds(5),
             range millis(100)..=HOUR, example "\"10s\"";
         /// How long a module may take to end after signal 3, before it is stopped.

@@ -237,15 +237,17 @@ impl Node {
                         "ARTS does not register this runtime; it is asked again"
                     );
                 }
-                // It may be like this for days.
-                Action::Silent { attempts } if attempts.is_power_of_two() => {
+                Action::Silent {
+                    attempts,
+                    tell: true,
+                } => {
                     warn!(
                         attempts,
                         topic = reg,
                         "ARTS does not answer; it is asked again"
                     );
                 }
-                Action::Silent { attempts } => debug!(attempts, "ARTS does not answer"),
+                Action::Silent { attempts, .. } => debug!(attempts, "ARTS does not answer"),
             }
         }
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!            connected                         ok
 //!  Offline ------------> Registering --------------------> Registered
-//!     ^                  |  ^     |  every `retry`:            |
+//!     ^                  |  ^     |  silence:                  |
 //!     |                  |  +-----+  create, new object_id     |
 //!     |                  |  ^     |  "already registered":     |
 //!     |                  |  +-----+  delete, create            |
@@ -14,6 +14,10 @@
 //!
 //! ARTS is deaf after the broker was away and says nothing of it, so each connection registers
 //! anew. Modules run on in every state.
+//!
+//! Nor does it say that it has come, and it is often started together with its runtimes. So the first
+//! pauses are short and grow up to `retry`. While it is heard to answer others it is busy, and
+//! asking it again would only make it more so: the pause then begins anew, within `retry`.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +39,8 @@ pub(super) enum Action {
     Registered { keepalive: Option<Duration> },
     /// ARTS refuses; tell the user.
     Refused { why: String },
-    /// Nobody answers; tell the user.
-    Silent { attempts: u32 },
+    /// Nobody answers; `tell` the user, or not again.
+    Silent { attempts: u32, tell: bool },
 }
 
 /// What ARTS answers to a create of this runtime.
@@ -55,16 +59,28 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Offline,
-    Registering {
-        /// Of the latest create; answers to earlier ones do not count.
-        object_id: ObjectId,
-        retry_at: Instant,
-        attempts: u32,
-        /// Whether a delete was tried since the link came up.
-        deleted: bool,
-    },
+    Registering(Asked),
     Registered,
 }
+
+/// What was asked, and is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    /// Of the latest create; answers to earlier ones do not count.
+    object_id: ObjectId,
+    at: Instant,
+    retry_at: Instant,
+    attempts: u32,
+    /// Whether a delete was tried since the link came up.
+    deleted: bool,
+    /// When the link came up.
+    since: Instant,
+    /// How many attempts have had no answer since it could have been expected.
+    silent: u32,
+}
+
+/// The first pause, unless `retry` is shorter. Each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The state of this runtime at its supervisor.
 #[derive(Debug)]
@@ -77,8 +93,8 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// `retry` is the time between two attempts, `keepalive` the interval of keepalives unless
-    /// ARTS says another one.
+    /// `retry` is the longest time between two attempts, `keepalive` the interval of keepalives
+    /// unless ARTS says another one.
     pub(super) fn new(retry: Duration, keepalive: Duration, new_id: fn() -> ObjectId) -> Self {
         Self {
             state: State::Offline,
@@ -90,7 +106,7 @@ impl Registration {
 
     /// The link is up.
     pub(super) fn connected(&mut self, now: Instant) -> Vec<Action> {
-        vec![self.attempt(now, 1, false)]
+        vec![self.attempt(now, now, 1, 0, false)]
     }
 
     /// The link is down.
@@ -98,26 +114,22 @@ impl Registration {
         self.state = State::Offline;
     }
 
-    /// ARTS has answered the create with this transaction id.
+    /// ARTS has answered the create with this transaction id, which may be another runtime's.
     pub(super) fn answered(
         &mut self,
         now: Instant,
         object_id: &ObjectId,
         answer: Answer,
     ) -> Vec<Action> {
-        let State::Registering {
-            object_id: latest,
-            attempts,
-            deleted,
-            ..
-        } = &self.state
-        else {
+        let retry = self.retry;
+        let State::Registering(asked) = &mut self.state else {
             return Vec::new();
         };
-        if latest != object_id {
+        if asked.object_id != *object_id {
+            let patient = now + pause(asked.attempts, retry);
+            asked.retry_at = asked.retry_at.max(patient.min(asked.at + retry));
             return Vec::new();
         }
-        let (attempts, deleted) = (*attempts, *deleted);
         match answer {
             Answer::Ok { keepalive } => {
                 self.state = State::Registered;
@@ -127,36 +139,45 @@ impl Registration {
                 }]
             }
             // Once a connection: if it does not help, the retries go on in their own time.
-            Answer::Error { known: true, .. } if !deleted => {
-                vec![Action::Delete, self.attempt(now, attempts + 1, true)]
+            Answer::Error { known: true, .. } if !asked.deleted => {
+                let (since, attempts, silent) = (asked.since, asked.attempts, asked.silent);
+                let attempt = self.attempt(now, since, attempts.saturating_add(1), silent, true);
+                vec![Action::Delete, attempt]
             }
-            Answer::Error { why, .. } => vec![Action::Refused { why }],
+            Answer::Error { why, .. } => {
+                // It is there, and has no other answer so soon.
+                asked.retry_at = asked.at + retry;
+                vec![Action::Refused { why }]
+            }
         }
     }
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: Instant) -> Vec<Action> {
-        match &self.state {
-            State::Registering {
-                retry_at,
-                attempts,
-                deleted,
-                ..
-            } if *retry_at <= now => {
-                let (attempts, deleted) = (*attempts, *deleted);
-                vec![
-                    Action::Silent { attempts },
-                    self.attempt(now, attempts.saturating_add(1), deleted),
-                ]
-            }
-            _ => Vec::new(),
+        let State::Registering(asked) = &self.state else {
+            return Vec::new();
+        };
+        if asked.retry_at > now {
+            return Vec::new();
         }
+        let (attempts, since) = (asked.attempts, asked.since);
+        let expected = now.saturating_duration_since(since) >= self.retry;
+        let silent = asked.silent.saturating_add(u32::from(expected));
+        let deleted = asked.deleted;
+        vec![
+            Action::Silent {
+                attempts,
+                // It may be like this for days.
+                tell: expected && silent.is_power_of_two(),
+            },
+            self.attempt(now, since, attempts.saturating_add(1), silent, deleted),
+        ]
     }
 
     /// When `tick` has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Registering { retry_at, .. } => Some(*retry_at),
+            State::Registering(asked) => Some(asked.retry_at),
             _ => None,
         }
     }
@@ -165,21 +186,39 @@ impl Registration {
     pub(super) fn name(&self) -> &'static str {
         match self.state {
             State::Offline => OFFLINE,
-            State::Registering { .. } => "registering",
+            State::Registering(_) => "registering",
             State::Registered => REGISTERED,
         }
     }
 
-    fn attempt(&mut self, now: Instant, attempts: u32, deleted: bool) -> Action {
+    fn attempt(
+        &mut self,
+        now: Instant,
+        since: Instant,
+        attempts: u32,
+        silent: u32,
+        deleted: bool,
+    ) -> Action {
         let object_id = (self.new_id)();
-        self.state = State::Registering {
+        self.state = State::Registering(Asked {
             object_id: object_id.clone(),
-            retry_at: now + self.retry,
+            at: now,
+            retry_at: now + pause(attempts, self.retry),
             attempts,
             deleted,
-        };
+            since,
+            silent,
+        });
         Action::Create { object_id }
     }
+}
+
+/// How long to wait for the answer to an attempt.
+fn pause(attempts: u32, retry: Duration) -> Duration {
+    let doublings = 1_u32.checked_shl(attempts.saturating_sub(1));
+    FIRST_PAUSE
+        .saturating_mul(doublings.unwrap_or(u32::MAX))
+        .min(retry)
 }
 
 #[cfg(test)]
@@ -265,12 +304,56 @@ mod tests {
             assert!(!ids.contains(&id), "each attempt has its own id");
             ids.push(id.clone());
         }
-        assert_eq!(ids.len(), 721);
+        // The first four pauses are together as long as one and a half of the others.
+        assert_eq!(ids.len(), 724);
         // Only the latest one counts.
         assert!(registration.answered(now, &ids[3], ok(None)).is_empty());
         assert_eq!(registration.name(), "registering");
         assert!(!registration.answered(now, &id, ok(None)).is_empty());
         assert_eq!(registration.name(), "registered");
+    }
+
+    #[test]
+    fn a_supervisor_that_is_a_little_later() {
+        let begin = Instant::now();
+        let mut registration = registration();
+        registration.connected(begin);
+        let mut at = Vec::new();
+        let mut told = Vec::new();
+        for _ in 0..8 {
+            let now = registration.deadline().unwrap();
+            let actions = registration.tick(now);
+            at.push((now - begin).as_millis());
+            if let [Action::Silent { tell: true, .. }, ..] = actions[..] {
+                told.push((now - begin).as_millis());
+            }
+        }
+        let expected = [500, 1500, 3500, 7500, 12_500, 17_500, 22_500, 27_500];
+        assert_eq!(at, expected);
+        assert_eq!(told, [7500, 12_500, 22_500]);
+    }
+
+    #[test]
+    fn a_supervisor_that_answers_others_is_not_asked_again_meanwhile() {
+        let begin = Instant::now();
+        let at = |millis| begin + Duration::from_millis(millis);
+        let other = ObjectId::new("other").unwrap();
+        let mut registration = registration();
+        registration.connected(begin);
+        registration.answered(at(100), &other, ok(None));
+        assert_eq!(registration.deadline(), Some(at(600)));
+        for millis in (100..4700).step_by(100) {
+            registration.answered(at(millis), &other, ok(None));
+            assert!(registration.tick(at(millis)).is_empty());
+        }
+        // But not for ever: ours may be lost.
+        registration.answered(at(4900), &other, ok(None));
+        assert_eq!(registration.deadline(), Some(at(5000)));
+        // Others that were answered long ago do not hurry it.
+        let mut registration = self::registration();
+        registration.connected(begin);
+        registration.answered(begin, &other, ok(None));
+        assert_eq!(registration.deadline(), Some(at(500)));
     }
 
     #[test]
