@@ -56,7 +56,9 @@ mod tests;
 
 pub use crate::system::ServerError as HttpError;
 pub use http::{Health, HttpServer, StatusSource};
-pub use module::{CounterSource, ModuleCounters, ModuleMonitor, ModuleProbe, ThreadGuard};
+pub use module::{
+    CounterSource, CpuMeter, ModuleCounters, ModuleMonitor, ModuleProbe, ThreadGuard,
+};
 pub use page::{Kind, Number, Page};
 pub use sample::{HostSample, ModuleSample, ProcessSample, Sample};
 pub use sampler::{Monitor, Sampler};

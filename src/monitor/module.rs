@@ -120,6 +120,15 @@ impl ModuleMonitor {
         self.module.sample(Instant::now(), false)
     }
 
+    /// Reads the module's CPU time from other threads, also when it is finished.
+    #[must_use]
+    pub fn meter(&self) -> CpuMeter {
+        CpuMeter {
+            monitor: self.monitor.clone(),
+            module: Arc::clone(&self.module),
+        }
+    }
+
     /// Removes the module, and returns its final figures: when all guards are
     /// dropped, they have all the CPU time of its host threads. The percentage
     /// is over the time since it was registered.
@@ -134,6 +143,31 @@ impl ModuleMonitor {
             self.module.added.elapsed(),
         );
         last
+    }
+}
+
+/// Reads the CPU time of a module, without an effect on the samples.
+#[derive(Clone, Debug)]
+pub struct CpuMeter {
+    monitor: Monitor,
+    module: Arc<WatchedModule>,
+}
+
+impl CpuMeter {
+    /// What its threads have used since they entered it. Those that its guest has started are
+    /// looked for, also those that are new.
+    #[must_use]
+    pub fn used(&self) -> Duration {
+        if self.module.guest_threads {
+            self.monitor.update_guest_threads();
+        }
+        lock(&self.module.times).sum()
+    }
+
+    /// Whether its guest may have threads of its own.
+    #[must_use]
+    pub fn guest_threads(&self) -> bool {
+        self.module.guest_threads
     }
 }
 

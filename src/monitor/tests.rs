@@ -55,6 +55,8 @@ fn cpu_time_is_that_of_the_threads_own_clock() {
         let worker = scope.spawn(|| {
             // What was before is not the module's.
             burn(WORK);
+            let meter = module.meter();
+            assert_eq!(meter.used(), Duration::ZERO);
             let outside = own_time();
             let guard = module.enter();
             let inside = own_time();

@@ -17,6 +17,8 @@ pub(super) struct Exit {
 const TRAPPED: i32 = 134;
 /// 128 and SIGTERM.
 const STOPPED: i32 = 143;
+/// 128 and SIGXCPU, as for a process that reaches its limit.
+const OUT_OF_CPU_TIME: i32 = 152;
 
 impl Exit {
     /// From what a call of `_start` came to.
@@ -62,6 +64,15 @@ impl Exit {
             reason: ExitReason::Stopped,
             code: STOPPED,
             message: "stopped".to_owned(),
+        }
+    }
+
+    /// Of a module that has used as many milliseconds of CPU time as it may.
+    pub(super) fn out_of_cpu_time(millis: u128) -> Exit {
+        Exit {
+            reason: ExitReason::Stopped,
+            code: OUT_OF_CPU_TIME,
+            message: format!("its CPU time is used up: {millis} ms (resources.cpu_ms)"),
         }
     }
 

@@ -46,6 +46,9 @@ pub(super) fn of(create: &CreateModule, lane: Lane, shared: &Shared) -> Result<J
         },
         (None, None) => return Err("neither a filename nor the module itself is given".to_owned()),
     };
+    if create.resources.cpu_ms == Some(0) {
+        return Err("resources.cpu_ms is 0: no module can run without CPU time".to_owned());
+    }
     let limits = &shared.settings.limits;
     let memory = create.resources.memory.unwrap_or(limits.module_memory);
     Ok(Job {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::protocol::{DeleteModule, FaultCrash, ModuleEngine, ObjectId, Response};
+use crate::protocol::{DeleteModule, ExitReason, FaultCrash, ModuleEngine, ObjectId, Response};
 use crate::pubsub::{Qos, Topic};
 use crate::wamr::ModuleKind;
 
@@ -88,6 +88,9 @@ impl Node {
             entry.state = State::Running;
             entry.waits = false;
             entry.started = Instant::now();
+            if let Some(cpu) = &mut entry.cpu {
+                cpu.begin(entry.started);
+            }
             // A module that crashes begins anew: the memory is for its first start here.
             let memory = entry.memory.take();
             if let Some(worker) = &mut entry.worker {
@@ -176,10 +179,14 @@ impl Node {
     }
 
     /// The time has come for something that a module's state waits for.
-    pub(super) fn on_due(&mut self, uuid: Uuid) {
+    pub(super) fn on_due(&mut self, uuid: Uuid, now: Instant) {
+        self.look_at_cpu_time(uuid, now);
         let Some(entry) = self.table.get_mut(uuid) else {
             return;
         };
+        if entry.state.deadline().is_none_or(|until| until > now) {
+            return;
+        }
         match entry.state {
             State::Loading { .. } => {
                 if let Some(worker) = &entry.worker {
@@ -200,10 +207,30 @@ impl Node {
         }
     }
 
+    /// Ends a module that has used up its CPU time, as a time-out would.
+    fn look_at_cpu_time(&mut self, uuid: Uuid, now: Instant) {
+        let Some(entry) = self.table.get_mut(uuid) else {
+            return;
+        };
+        if entry.cpu_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        let (Some(cpu), Some(worker)) = (&mut entry.cpu, &entry.worker) else {
+            return;
+        };
+        let (used, processors) = worker.cpu_time();
+        if cpu.look(now, used, processors) {
+            let cpu_ms = cpu.millis();
+            warn!(module = %uuid, %cpu_ms, "the module has used up its CPU time, and is ended");
+            self.make_end(uuid);
+        }
+    }
+
     fn ended(&mut self, uuid: Uuid, exit: Exit, memory: Option<Snapshot>) {
         let Some(entry) = self.table.get_mut(uuid) else {
             return;
         };
+        let exit = with_cpu_time(entry, exit);
         let asked_to = matches!(entry.state, State::Stopping { .. });
         info!(module = %uuid, code = exit.code, "the module has ended: {}", exit.message);
         let restarts = entry.create.fault_crash == FaultCrash::Restart;
@@ -278,4 +305,19 @@ impl Node {
         let message = Response::error(&reply.object_id, &printable(why));
         self.publish(reply.topic.as_str(), message, Qos::AtLeastOnce);
     }
+}
+
+/// Counts what a module has used that has ended. One that was ended for that has that for a reason, and
+/// so has one that has crashed and has nothing left for another start.
+fn with_cpu_time(entry: &mut Entry, exit: Exit) -> Exit {
+    let (Some(cpu), Some(worker)) = (&mut entry.cpu, &entry.worker) else {
+        return exit;
+    };
+    let ended = exit.reason == ExitReason::Stopped && cpu.is_used_up();
+    let used_up = cpu.end(worker.cpu_time().0);
+    let restarts = entry.create.fault_crash == FaultCrash::Restart && exit.is_crash();
+    if ended || (used_up && restarts) {
+        return Exit::out_of_cpu_time(cpu.millis());
+    }
+    exit
 }

@@ -15,6 +15,7 @@ mod compiling;
 mod confine;
 mod context;
 mod control;
+mod cpu_time;
 mod event;
 mod exit;
 mod files;

@@ -163,7 +163,7 @@ impl Node {
         let actions = self.registration.tick(now);
         self.act(actions);
         for uuid in self.table.due(now) {
-            self.on_due(uuid);
+            self.on_due(uuid, now);
         }
         if let Some(keepalives) = &mut self.keepalives
             && keepalives.next <= now

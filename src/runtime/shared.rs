@@ -61,7 +61,7 @@ impl Bounds {
             "affinity": true,
             "deadline": self.deadline,
             "cpu_share": self.groups.cpu,
-            "cpu_ms": false,
+            "cpu_ms": true,
             "total_memory": limits.total_memory.filter(|_| self.groups.memory),
             "total_cpu": limits.total_cpu.filter(|_| self.groups.cpu),
         })

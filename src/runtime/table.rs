@@ -18,6 +18,7 @@ use crate::config::Settings;
 use crate::protocol::{CreateModule, ModuleEngine};
 use crate::pubsub::{Lane, Subscription};
 
+use super::cpu_time::CpuTime;
 use super::job::Snapshot;
 use super::reply::ReplyTo;
 use super::restart::Restarts;
@@ -52,6 +53,8 @@ pub(super) struct Entry {
     pub(super) report_exit: bool,
     pub(super) restarts: Restarts,
     pub(super) granted: Granted,
+    /// What it may use of CPU time, if that is bounded.
+    pub(super) cpu: Option<CpuTime>,
     /// What executes it, as far as that is decided.
     pub(super) engine: Option<ModuleEngine>,
     /// The memory that it is to begin with.
@@ -83,12 +86,25 @@ impl Entry {
             report_exit: true,
             restarts: Restarts::new(settings.restart.backoff_min, settings.restart.backoff_max),
             granted: Granted::default(),
+            cpu: (create.resources.cpu_ms).map(|millis| CpuTime::new(millis, now)),
             engine: None,
             memory: create.memory.take(),
             created: SystemTime::now(),
             started: now,
             create: Arc::new(create),
         }
+    }
+
+    /// When something has to be done about it.
+    fn deadline(&self) -> Option<Instant> {
+        let state = self.state.deadline();
+        state.into_iter().chain(self.cpu_deadline()).min()
+    }
+
+    /// When its CPU time has to be looked at.
+    pub(super) fn cpu_deadline(&self) -> Option<Instant> {
+        let cpu = self.cpu.as_ref().filter(|_| self.state.uses_cpu());
+        cpu.map(CpuTime::deadline)
     }
 }
 
@@ -123,8 +139,13 @@ impl State {
         }
     }
 
-    /// When something has to be done about it.
-    fn deadline(self) -> Option<Instant> {
+    /// Whether the module runs, and nothing ends it yet.
+    fn uses_cpu(self) -> bool {
+        matches!(self, State::Running | State::Stopping { until: Some(_) })
+    }
+
+    /// When it is over.
+    pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             State::Loading { until } | State::BackOff { until } => Some(until),
             State::Stopping { until } => until,
@@ -170,16 +191,12 @@ impl Table {
 
     /// When the next module needs something.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let deadlines = self
-            .entries
-            .values()
-            .filter_map(|entry| entry.state.deadline());
-        deadlines.min()
+        self.entries.values().filter_map(Entry::deadline).min()
     }
 
     /// The modules that need something now.
     pub(super) fn due(&self, now: Instant) -> Vec<Uuid> {
-        let due = |entry: &&Entry| entry.state.deadline().is_some_and(|until| until <= now);
+        let due = |entry: &&Entry| entry.deadline().is_some_and(|until| until <= now);
         self.entries
             .values()
             .filter(due)

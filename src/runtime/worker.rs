@@ -1,8 +1,10 @@
 //! One module on its thread: from the file to the exit.
 
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use std::{io, thread};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -10,7 +12,7 @@ use tracing::debug;
 
 use crate::config::{self, MailboxOverflow};
 use crate::guest::{Guest, GuestConfig, GuestError, UndeclaredTopics};
-use crate::monitor::{ModuleCounters, ModuleMonitor, ModuleProbe};
+use crate::monitor::{CpuMeter, ModuleCounters, ModuleMonitor, ModuleProbe};
 use crate::pubsub::{MailboxLimits, Overflow, Qos};
 use crate::wamr::{Instance, InstanceConfig, InstantiateError, ModuleKind, PAGE_SIZE, StopHandle};
 use crate::wasi::{Wasi, WasiConfig};
@@ -52,6 +54,8 @@ struct Control {
     /// There as soon as the module is prepared.
     guest: OnceLock<Guest>,
     keep_memory: AtomicBool,
+    /// There as soon as the module runs.
+    meter: OnceLock<CpuMeter>,
 }
 
 impl Control {
@@ -103,6 +107,18 @@ impl Handle {
     /// Takes lines for the module's standard input.
     pub(super) fn stdin(&self) -> Arc<Stdin> {
         Arc::clone(&self.stdin)
+    }
+
+    /// The CPU time that the module has used since it runs, and on how many processors at a time it
+    /// can use more.
+    pub(super) fn cpu_time(&self) -> (Duration, u32) {
+        let Some(meter) = self.control.meter.get() else {
+            return (Duration::ZERO, 1);
+        };
+        let many = meter.guest_threads().then(thread::available_parallelism);
+        let many = many.and_then(Result::ok).map(NonZeroUsize::get);
+        let processors = many.and_then(|many| u32::try_from(many).ok());
+        (meter.used(), processors.unwrap_or(1))
     }
 
     /// Ends the module wherever it is.
@@ -237,6 +253,7 @@ impl Worker {
         };
         let watched = self.watch(&prepared.loaded);
         let time = watched.enter();
+        let _ = self.control.meter.set(watched.meter());
         let output = Output::new(&self.shared, self.job.uuid, self.job.lane);
         let ended = self.run_module(prepared, memory, output.as_ref());
         // Nothing comes for it any more, also while others still have it for its figures.

@@ -314,6 +314,8 @@ impl Exit {
         match self.reason.as_str() {
             "returned" => false,
             "exited" => self.code.unwrap_or_default() != 0,
+            // It has had all the CPU time that it was to have (128 and SIGXCPU).
+            "stopped" => self.code != Some(152),
             _ => true,
         }
     }

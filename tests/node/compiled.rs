@@ -93,6 +93,23 @@ fn only_compiled_code_runs_where_the_settings_say_so() {
 }
 
 #[test]
+fn cpu_time_is_bounded_in_compiled_code() {
+    let Some(realm) = realm("mode = \"aot\"") else {
+        return;
+    };
+    let uuid = uuid::Uuid::new_v4().to_string();
+    let answer = realm.create(json!({
+        "uuid": uuid, "name": "test", "filename": "endless-loop.wasm", "resources": {"cpu_ms": 100},
+    }));
+    assert_eq!(answer["details"]["engine"], "aot", "{answer}");
+    let exit = realm.exit(&uuid);
+    assert_eq!(
+        (&exit["reason"], &exit["code"]),
+        (&json!("stopped"), &json!(152))
+    );
+}
+
+#[test]
 fn a_compiler_that_fails_harms_no_module() {
     let realm = Realm::start("[engine]\nmode = \"auto\"\ncompiler = \"/bin/false\"\n");
     for _ in 0..2 {

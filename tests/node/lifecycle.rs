@@ -295,6 +295,45 @@ fn scheduling_and_memory_are_told_and_kept() {
 }
 
 #[test]
+fn a_module_that_has_used_its_cpu_time_is_ended() {
+    let realm = Realm::start(
+        "[runtime]\ngrace_time = \"100ms\"\n[restart]\nbackoff_min = \"10ms\"\nbackoff_max = \"40ms\"",
+    );
+    let spins = realm.run(
+        "spin.wasm",
+        json!({"resources": {"cpu_ms": 200}, "fault_crash": "restart"}),
+    );
+    // One that waits uses next to none.
+    let waits = realm.run(
+        "wait.wasm",
+        json!({"args": ["realm/t"], "resources": {"cpu_ms": 200}}),
+    );
+    let exit = realm.exit(&spins);
+    assert_eq!(
+        (&exit["reason"], &exit["code"]),
+        (&json!("stopped"), &json!(152))
+    );
+    let message = exit["message"].as_str().unwrap();
+    assert!(message.contains("200 ms (resources.cpu_ms)"), "{message}");
+    // It was not started again, as after a crash.
+    assert_eq!(realm.run("spin.wasm", json!({"uuid": spins})), spins);
+    assert_eq!(realm.delete(&spins)["details"]["exit"]["code"], 143);
+    let exit = realm.delete(&waits)["details"]["exit"].clone();
+    assert_ne!(exit["code"], 152, "{exit}");
+    // All starts of one that crashes count.
+    let crashes = realm.run(
+        "trap.wasm",
+        json!({"resources": {"cpu_ms": 1}, "fault_crash": "restart"}),
+    );
+    assert_eq!(realm.exit(&crashes)["code"], 152);
+    let why = error(
+        &realm
+            .create(json!({"uuid": uuid(), "filename": "hello.wasm", "resources": {"cpu_ms": 0}})),
+    );
+    assert!(why.contains("cpu_ms"), "{why}");
+}
+
+#[test]
 fn what_a_runtime_does_not_do() {
     let realm = Realm::start("");
     let python =

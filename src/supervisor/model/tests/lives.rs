@@ -82,6 +82,8 @@ fn an_end_is_recorded_and_the_policy_heeded() {
         (24, "on-failure", "trapped", 134, true),
         (25, "on-failure", "stopped", 143, true),
         (26, "always", "returned", 0, true),
+        (27, "on-failure", "stopped", 152, false),
+        (28, "always", "stopped", 152, true),
     ] {
         let module = id(module);
         world.run(module, id(1), json!({"restart": policy}));
