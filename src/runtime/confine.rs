@@ -89,7 +89,7 @@ fn needs(settings: &Settings) -> Needs {
     ];
     needs.read.extend(settings.security.trusted_keys.clone());
     for file in named.into_iter().flatten() {
-        needs.read.push(replaceable(file));
+        needs.read.extend(replaceable(file));
     }
     if network.certificates {
         needs.read.extend(CERTIFICATES.map(PathBuf::from));
@@ -174,19 +174,42 @@ fn paths_in(variable: &str) -> Vec<PathBuf> {
 
 /// A file that others renew by putting a new one in its place. Landlock knows files, not names, so
 /// that the new one can be read only if its directory can; unless others have theirs there, too.
-fn replaceable(file: &Path) -> PathBuf {
-    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    match file.parent() {
-        Some(dir) if !is_shared(dir) => dir.to_owned(),
-        _ => file,
+///
+/// It may also be renewed by links: Kubernetes mounts `token` as a link to `..data/token`, and `..data`
+/// as one to a directory that is another one after each renewal. The new one is below the directory
+/// that the settings name, or, where they name such a link, beside what it refers to now.
+fn replaceable(file: &Path) -> Vec<PathBuf> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let named = file.parent().unwrap_or(file);
+    let mut dirs = vec![real(named)];
+    if named.is_symlink() {
+        dirs.extend(named.parent().map(real));
     }
+    let file = real(file);
+    dirs.extend(file.parent().map(Path::to_owned));
+    let mut read = vec![file];
+    read.extend(dirs.into_iter().filter(|dir| !is_shared(dir)));
+    // What is below another one needs no rule of its own.
+    let all = read.clone();
+    read.retain(|path| {
+        !path
+            .ancestors()
+            .skip(1)
+            .any(|dir| all.iter().any(|other| other == dir))
+    });
+    read.sort_unstable();
+    read.dedup();
+    read
 }
 
-/// Whether it is a directory like `/etc`, or somebody's home.
+/// Whether it is a directory like `/etc` or `/var/lib`, or somebody's home.
 fn is_shared(dir: &Path) -> bool {
     let home = env::var_os("HOME").is_some_and(|home| dir == Path::new(&home));
     let depth = dir.components().count();
-    home || depth <= 2 || (depth == 3 && dir.starts_with("/home"))
+    let of_many = ["/home", "/usr", "/var"]
+        .iter()
+        .any(|top| dir.starts_with(top));
+    home || depth <= 2 || (depth == 3 && of_many)
 }
 
 /// The directory of `resolv.conf`, which is renewed when the network changes. `shared`: also where
@@ -339,9 +362,33 @@ mod tests {
             ("/nowhere.pem", "/nowhere.pem"),
             ("/home/nobody-here/token", "/home/nobody-here/token"),
             ("/home/nobody-here/arena/token", "/home/nobody-here/arena"),
+            ("/var/nowhere/token", "/var/nowhere/token"),
+            ("/var/nowhere/arena/token", "/var/nowhere/arena"),
         ] {
-            assert_eq!(replaceable(Path::new(file)), Path::new(read));
+            assert_eq!(replaceable(Path::new(file)), [Path::new(read)]);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_renewed_by_a_link_is_found() {
+        use std::os::unix::fs::symlink;
+
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let mount = dir.join("mount");
+        std::fs::create_dir_all(mount.join("..1")).unwrap();
+        std::fs::write(mount.join("..1/token"), "1").unwrap();
+        symlink("..1", mount.join("..data")).unwrap();
+        symlink("..data/token", mount.join("token")).unwrap();
+        for named in ["mount/token", "mount/..data/token"] {
+            assert_eq!(replaceable(&dir.join(named)), [mount.clone()], "{named}");
+        }
+        // Somewhere else altogether: where it is, and where the link is.
+        symlink(mount.join("..1"), dir.join("elsewhere")).unwrap();
+        std::fs::create_dir(dir.join("own")).unwrap();
+        symlink(mount.join("..1/token"), dir.join("own/token")).unwrap();
+        let read = replaceable(&dir.join("own/token"));
+        assert_eq!(read, [mount.join("..1"), dir.join("own")]);
     }
 
     #[test]

@@ -16,7 +16,13 @@ use crate::file;
 pub(crate) const MODE: &str = "child";
 
 /// What a runtime does itself, by name.
-pub(crate) const NEEDED: &[&str] = &["connect-broker", "keep-state", "read-module", "thread"];
+pub(crate) const NEEDED: &[&str] = &[
+    "connect-broker",
+    "keep-state",
+    "read-module",
+    "renewed-token",
+    "thread",
+];
 
 /// Prints what holds, and then what comes of each attack, or of those that are named.
 pub(crate) fn run(level: &str, only: &[String]) {
@@ -35,6 +41,7 @@ pub(crate) fn run(level: &str, only: &[String]) {
         ("runtime.state_dir", &path("state")),
         ("runtime.app_dir", &path("apps")),
         ("store.cache_dir", &path("cache")),
+        ("broker.token_file", &path("secret/token")),
     ] {
         flags.add("--set", key, value);
     }
@@ -47,6 +54,9 @@ pub(crate) fn run(level: &str, only: &[String]) {
     if held.get("refused").is_some() {
         return;
     }
+    // Until the token is renewed.
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
     let all: Vec<String> = ATTACKS
         .iter()
         .map(|attack| attack.name.to_owned())
@@ -97,6 +107,14 @@ fn attempt(name: &str, place: &Place) -> i32 {
             })
             .and_then(|()| std::fs::remove_file(file(&place.dir, "state/other"))),
         "read-module" => std::fs::read(file(&place.dir, "apps/module.wasm")).map(drop),
+        "renewed-token" => {
+            std::fs::read_to_string(file(&place.dir, "secret/token")).and_then(|text| {
+                let renewed = text == "second";
+                renewed
+                    .then_some(())
+                    .ok_or(std::io::ErrorKind::Other.into())
+            })
+        }
         "thread" => std::thread::Builder::new()
             .spawn(|| ())
             .and_then(|thread| thread.join().map_err(|_| std::io::ErrorKind::Other.into())),

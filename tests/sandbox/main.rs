@@ -14,10 +14,12 @@ mod attacks;
 mod child;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -75,32 +77,49 @@ fn child(level: &str, only: &[&str]) -> Told {
         std::fs::create_dir(dir.path().join(name)).unwrap();
     }
     std::fs::write(dir.path().join("apps/module.wasm"), "module").unwrap();
+    // As Kubernetes mounts a secret.
+    let secret = dir.path().join("secret");
+    for (version, token) in [("..1", "first"), ("..2", "second")] {
+        std::fs::create_dir_all(secret.join(version)).unwrap();
+        std::fs::write(secret.join(version).join("token"), token).unwrap();
+    }
+    symlink("..1", secret.join("..data")).unwrap();
+    symlink("..data/token", secret.join("token")).unwrap();
     let local = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
     let (broker, other) = (listener(), listener());
-    let output = Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args([child::MODE, level])
         .args(only)
         .env_clear()
         .env("DIR", dir.path())
         .env("BROKER", port(&broker))
         .env("OTHER", port(&other))
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .unwrap();
+    let mut text = BufReader::new(child.stdout.take().unwrap());
+    let mut sandbox = String::new();
+    text.read_line(&mut sandbox).unwrap();
+    // It is confined now.
+    symlink("..2", secret.join("new")).unwrap();
+    std::fs::rename(secret.join("new"), secret.join("..data")).unwrap();
+    std::fs::remove_dir_all(secret.join("..1")).unwrap();
+    drop(child.stdin.take());
+    let mut lines = String::new();
+    text.read_to_string(&mut lines).unwrap();
+    let status = child.wait().unwrap();
     drop(local);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let mut lines = text.lines();
-    let sandbox = lines
-        .next()
-        .unwrap_or_else(|| panic!("{:?}: {errors}", output.status));
+    assert!(!sandbox.is_empty(), "{status:?}");
+    let lines = lines.lines();
     let outcomes = lines.map(|line| {
         let (name, number) = line.split_once(' ').unwrap();
         (name.to_owned(), number.parse().unwrap())
     });
     Told {
-        sandbox: serde_json::from_str(sandbox).unwrap(),
+        sandbox: serde_json::from_str(&sandbox).unwrap(),
         outcomes: outcomes.collect(),
-        status: output.status,
+        status,
     }
 }
 
