@@ -31,16 +31,46 @@ pub(super) fn give_up(needs: &Needs) -> Result<(), SandboxError> {
     };
     let what = "capabilities";
     let had = capabilities(None).map_err(refused(what))?;
-    let left = CapabilitySets {
-        effective: had.effective & kept,
-        permitted: had.permitted & kept,
-        inheritable: had.inheritable & kept,
-    };
-    set_capabilities(None, left).map_err(refused(what))?;
+    // Containers may refuse the call, and have taken the capabilities.
+    if let Some(left) = left(had, kept) {
+        set_capabilities(None, left).map_err(refused(what))?;
+    }
     // Secrets and modules' memory would be in it.
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
     setrlimit(Resource::Core, none).map_err(refused("core dumps"))
+}
+
+/// What stays; `None` when that is all there was.
+fn left(had: CapabilitySets, kept: CapabilitySet) -> Option<CapabilitySets> {
+    let left = CapabilitySets {
+        effective: had.effective & kept,
+        permitted: had.permitted & kept,
+        inheritable: had.inheritable & kept,
+    };
+    (left != had).then_some(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_given_up() {
+        let sets = |one| CapabilitySets {
+            effective: one,
+            permitted: one,
+            inheritable: CapabilitySet::empty(),
+        };
+        assert_eq!(left(sets(CapabilitySet::empty()), FEW), None);
+        assert_eq!(left(sets(FEW), FEW), None);
+        assert_eq!(left(sets(FEW | FILES), FEW), Some(sets(FEW)));
+        let inherited = CapabilitySets {
+            inheritable: CapabilitySet::SYS_ADMIN,
+            ..sets(FEW)
+        };
+        assert_eq!(left(inherited, FEW), Some(sets(FEW)));
+    }
 }
