@@ -14,6 +14,7 @@
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -72,6 +73,10 @@ fn place() -> Option<PathBuf> {
     own_group(Path::new("/proc"), Path::new("/sys"))
 }
 
+/// The group that [`settle`] has put this process into. Its name alone says nothing: others may give
+/// it to theirs.
+static SETTLED: OnceLock<PathBuf> = OnceLock::new();
+
 /// Puts this process into groups with the bounds that the settings want; says in the log what does
 /// not go. To be called before there are other threads, and before the rights to it are given up.
 /// Returns the directory that has to stay writable.
@@ -83,18 +88,27 @@ pub(super) fn settle(limits: &LimitSettings) -> Option<PathBuf> {
         .ok_or(NoGroups::Version)
         .and_then(|group| settle_in(&group, limits));
     settled
+        .inspect(|group| {
+            let _ = SETTLED.set(group.clone());
+        })
         .inspect_err(|error| {
             warn!("limits.total_memory and limits.total_cpu are not held here: {error}");
         })
         .ok()
 }
 
-fn settle_in(group: &Path, limits: &LimitSettings) -> Result<PathBuf, NoGroups> {
+/// A group that has no processes but this one.
+fn unshared(group: &Path) -> Result<(), NoGroups> {
     let processes = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     let own = std::process::id().to_string();
     if processes.lines().any(|process| process != own) {
         return Err(NoGroups::Shared(group.to_owned()));
     }
+    Ok(())
+}
+
+fn settle_in(group: &Path, limits: &LimitSettings) -> Result<PathBuf, NoGroups> {
+    unshared(group)?;
     let there = fs::read_to_string(group.join("cgroup.controllers")).unwrap_or_default();
     let wanted = [
         ("cpu", limits.total_cpu.is_some()),
@@ -110,6 +124,8 @@ fn settle_in(group: &Path, limits: &LimitSettings) -> Result<PathBuf, NoGroups> 
     }
     // A group with processes gives its children no controllers.
     let leaf = make(group.join(OWN))?;
+    // It may be there: left by one that has ended, or another runtime's, who has other bounds.
+    unshared(&leaf)?;
     write(leaf.join("cgroup.procs"), "0")?;
     for (controller, _) in wanted.iter().filter(|(_, wanted)| *wanted) {
         write(
@@ -153,9 +169,14 @@ pub(super) struct Held {
     pub(super) cpu: bool,
 }
 
+/// The group of [`settle`], if this process is still in it.
+fn settled() -> Option<PathBuf> {
+    place().filter(|group| SETTLED.get() == Some(group))
+}
+
 /// What holds for this process: what [`settle`] has made of it.
 pub(super) fn held() -> Held {
-    let settled = place().filter(|group| group.file_name().is_some_and(|name| name == OWN));
+    let settled = settled();
     let bounded = |path: PathBuf| {
         fs::read_to_string(path).is_ok_and(|text| !text.trim_start().starts_with("max"))
     };
@@ -168,7 +189,7 @@ pub(super) fn held() -> Held {
 impl Groups {
     /// Those of this process, if modules' CPU time is bounded.
     pub(super) fn of_process() -> Option<Groups> {
-        let modules = place()?.join(MODULES);
+        let modules = settled()?.join(MODULES);
         held().cpu.then_some(Groups { modules })
     }
 
@@ -264,6 +285,11 @@ mod tests {
         ));
         assert!(!group.join(OWN).exists());
         fs::write(group.join("cgroup.controllers"), "cpu memory\n").unwrap();
+        fs::create_dir(group.join(OWN)).unwrap();
+        fs::write(group.join(OWN).join("cgroup.procs"), "1\n").unwrap();
+        let other = settle_in(group, &bounds);
+        assert!(matches!(other, Err(NoGroups::Shared(leaf)) if leaf == group.join(OWN)));
+        fs::write(group.join(OWN).join("cgroup.procs"), "").unwrap();
         let leaf = settle_in(group, &bounds).unwrap();
         let text = |name: &str| fs::read_to_string(leaf.join(name)).unwrap();
         assert_eq!(text("memory.max"), "1073741824");
