@@ -57,9 +57,16 @@ set_for_target() {
     esac
 }
 
+# set_options ARCH OPTION...: of cargo.
+set_options() {
+    options=("${@:2}")
+    [[ $1 != aarch64 ]] || options+=(--config scripts/boards.toml)
+}
+
 # prepare ARCH: sets triple, cargo and its options, and the environment of a build for it.
 prepare() {
-    triple=$1-unknown-linux-gnu options=()
+    triple=$1-unknown-linux-gnu
+    set_options "$1"
     if ! find_rust "$triple"; then
         debian_rust "$1"
         if ! find_rust "$triple"; then
@@ -76,7 +83,8 @@ prepare() {
 # and libraries; Rust's library is built for it.
 prepare_static() {
     local gcc dir=/usr/lib/$1-linux-musl include=/usr/include/$1-linux-musl work
-    triple=$1-unknown-linux-musl options=("-Zbuild-std=std,panic_unwind")
+    triple=$1-unknown-linux-musl
+    set_options "$1" "-Zbuild-std=std,panic_unwind"
     cargo=/usr/bin/cargo rustc=/usr/bin/rustc
     export RUSTC_BOOTSTRAP=1
     gcc=$(gcc_of "$1")
