@@ -26,7 +26,7 @@ look_for() {
     "$check" "$argument" || missing+=("${@:2}")
 }
 
-# look build|tests [aot] [packages] [emulator] [ARCH] [ARCH-musl]: fills `missing`.
+# look build|tests [aot] [packages] [emulator] [emulator-alone] [ARCH] [ARCH-musl]: fills `missing`.
 look() {
     local part program
     missing=()
@@ -58,6 +58,8 @@ look() {
                 look_for has_program:ip iproute2
                 ;;
             emulator) look_for has_program:qemu-aarch64 qemu-user ;;
+            # One that runs in another root, too.
+            emulator-alone) look_for has_program:qemu-aarch64-static qemu-user-static ;;
             aarch64) look_for has_c_for:aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
             x86_64) look_for has_c_for:x86_64 gcc-x86-64-linux-gnu libc6-dev-amd64-cross ;;
             *-musl)
@@ -96,7 +98,7 @@ install_missing() {
     announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
 }
 
-# setup build|tests [aot] [packages] [emulator] [ARCH] [ARCH-musl]: installs what building, or building
+# setup build|tests [aot] [packages] [emulator] [emulator-alone] [ARCH] [ARCH-musl]: installs what building, or building
 # and testing, needs beside Rust itself; also what the AOT compiler needs, what tests of packages do,
 # what runs programs of other architectures, and what building for one (aarch64 or x86_64), or with
 # musl, needs.
