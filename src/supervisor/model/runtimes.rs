@@ -93,9 +93,10 @@ impl Model {
             let answer = Response::error(object_id, &why);
             return self.send(To::Registrations, Body::Bytes(answer));
         }
-        self.meet(now, uuid, "it has registered");
+        let name = printable(&runtime.name);
+        self.meet(now, uuid, &name, "it has registered");
         self.update(uuid, |record| {
-            record.name = printable(&runtime.name);
+            record.name = name;
             record.max_nmodules = runtime.max_nmodules;
             if record.apis != runtime.apis {
                 record.api_names = api_names(&runtime.apis);
@@ -167,13 +168,13 @@ impl Model {
         self.dirty_runtimes.insert(uuid);
     }
 
-    /// A runtime was heard of.
-    fn meet(&mut self, now: Now, uuid: Uuid, how: &str) {
+    /// A runtime was heard of, that calls itself so.
+    fn meet(&mut self, now: Now, uuid: Uuid, name: &str, how: &str) {
         let before = self.runtimes.get(&uuid).map(|entry| entry.record.state);
         if before.is_none() {
             self.insert_runtime(Runtime {
                 uuid,
-                name: String::new(),
+                name: name.to_owned(),
                 apis: String::new(),
                 api_names: BTreeSet::new(),
                 max_nmodules: 0,
@@ -221,11 +222,11 @@ impl Model {
         if !self.runtimes.contains_key(&uuid) && !self.has_room_for_runtime() {
             return;
         }
-        self.meet(now, uuid, "it has sent a keepalive");
+        let name = printable(&told.name);
+        self.meet(now, uuid, &name, "it has sent a keepalive");
         let load = load(now, told);
         let mut changed = false;
         self.update(uuid, |record| {
-            let name = printable(&told.name);
             if !name.is_empty() && record.name != name {
                 record.name = name;
                 changed = true;

@@ -141,6 +141,8 @@ fn what_a_runtime_says_is_so() {
     world.sees(id(20), ModuleState::Running, Some(id(1)));
     assert_eq!(world.model.module(id(20)).unwrap().name, "child");
     let runtime = world.model.runtime(id(1)).unwrap();
+    assert!(!runtime.name.is_empty());
+    assert_eq!(world.events[0].name, runtime.name);
     assert_eq!(runtime.load.memory_available, Some(1 << 30));
     assert_eq!(runtime.max_nmodules, 10);
     // One is gone without a word. One is placed just now, and not in the keepalive yet.
