@@ -239,10 +239,18 @@ impl Runtime {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Resident memory in bytes.
+    /// Resident memory in bytes, without that of an emulator.
     pub fn memory(&self) -> u64 {
         let process = procfs::process::Process::new(self.pid()).unwrap();
-        process.status().unwrap().vmrss.unwrap() * 1024
+        if !crate::program::is_emulated() {
+            return process.status().unwrap().vmrss.unwrap() * 1024;
+        }
+        // Itself, with the code that it makes, qemu-user has above what it gives to the program.
+        let maps = process.smaps().unwrap();
+        let programs = maps
+            .into_iter()
+            .filter(|map| map.address.0 < 0x5000_0000_0000);
+        programs.map(|map| map.extension.map["Rss"]).sum()
     }
 
     /// CPU time in clock ticks so far.
