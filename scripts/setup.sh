@@ -26,7 +26,7 @@ look_for() {
     "$check" "$argument" || missing+=("${@:2}")
 }
 
-# look build|tests [aot] [packages] [emulator] [emulator-alone] [ARCH] [ARCH-musl]: fills `missing`.
+# look build|tests [PART]...: fills `missing`.
 look() {
     local part program
     missing=()
@@ -58,7 +58,10 @@ look() {
                 look_for has_program:ip iproute2
                 ;;
             emulator) look_for has_program:qemu-aarch64 qemu-user ;;
-            # One that runs in another root, too.
+            board)
+                look_for has_program:qemu-system-aarch64 qemu-system-arm
+                look_for has_program:cpio cpio
+                ;;
             emulator-alone) look_for has_program:qemu-aarch64-static qemu-user-static ;;
             aarch64) look_for has_c_for:aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
             x86_64) look_for has_c_for:x86_64 gcc-x86-64-linux-gnu libc6-dev-amd64-cross ;;
@@ -98,10 +101,10 @@ install_missing() {
     announce "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy "${packages[@]}"
 }
 
-# setup build|tests [aot] [packages] [emulator] [emulator-alone] [ARCH] [ARCH-musl]: installs what building, or building
-# and testing, needs beside Rust itself; also what the AOT compiler needs, what tests of packages do,
-# what runs programs of other architectures, and what building for one (aarch64 or x86_64), or with
-# musl, needs.
+# setup build|tests [PART]...: installs what building, or building and testing, needs beside Rust itself.
+# Parts are aot, for the AOT compiler; packages, for tests of them; emulator, emulator-alone (of which the
+# latter runs in another root, too) and board, for what runs programs of aarch64; and ARCH (aarch64 or
+# x86_64), or ARCH-musl, for building for one.
 setup() {
     local missing
     if ! has_program cargo; then
