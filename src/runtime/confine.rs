@@ -381,7 +381,11 @@ mod tests {
         symlink("..1", mount.join("..data")).unwrap();
         symlink("..data/token", mount.join("token")).unwrap();
         for named in ["mount/token", "mount/..data/token"] {
-            assert_eq!(replaceable(&dir.join(named)), [mount.clone()], "{named}");
+            assert_eq!(
+                replaceable(&dir.join(named)),
+                std::slice::from_ref(&mount),
+                "{named}"
+            );
         }
         // Somewhere else altogether: where it is, and where the link is.
         symlink(mount.join("..1"), dir.join("elsewhere")).unwrap();
