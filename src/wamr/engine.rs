@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use wamr_sys as sys;
 
 use super::alt_stack::AltStack;
+use super::memory_base;
 
 /// Sent to a thread of a module that is stopped, to end a system call or AOT
 /// code. Ignored by default, so one that arrives late does no harm.
@@ -76,6 +77,7 @@ impl Engine {
                 std::thread::yield_now();
                 continue;
             }
+            memory_base::choose();
             // SAFETY: WAMR is not initialised, and LIFE is locked, so no other
             // thread initialises or destroys it meanwhile. The signal number
             // is a valid one.

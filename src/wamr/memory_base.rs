@@ -12,20 +12,53 @@ pub(super) struct MemoryBase {
 #[cfg(target_arch = "x86_64")]
 mod register {
     use std::arch::asm;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use wamr_sys as sys;
+
+    /// The bit by which the kernel says that programs may use the instructions for it.
+    const FSGSBASE: libc::c_ulong = 1 << 1;
+
+    /// Whether the kernel has to be asked, since the instructions would end the process.
+    static BY_KERNEL: AtomicBool = AtomicBool::new(false);
+
+    pub(super) fn choose() {
+        // SAFETY: reads what the kernel has left at the program's start.
+        let says = unsafe { libc::getauxval(libc::AT_HWCAP2) };
+        let by_kernel = says & FSGSBASE == 0;
+        BY_KERNEL.store(by_kernel, Ordering::Relaxed);
+        // SAFETY: sets a variable that is read by threads that run modules, and there is none: the
+        // caller is about to initialise WAMR.
+        unsafe { sys::arena_use_kernel_for_memory_base(by_kernel) };
+    }
 
     pub(super) fn read() -> u64 {
+        if BY_KERNEL.load(Ordering::Relaxed) {
+            // SAFETY: reads a variable of this thread.
+            return unsafe { sys::arena_memory_base() };
+        }
         let base;
-        // SAFETY: reads a register. WAMR has written it with the counterpart of this instruction
-        // when the call began that is being served, so processor and kernel allow both.
+        // SAFETY: reads a register; processor and kernel allow it.
         unsafe { asm!("rdgsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
         base
     }
 
     pub(super) fn write(base: u64) {
+        if BY_KERNEL.load(Ordering::Relaxed) {
+            // SAFETY: as below.
+            unsafe { sys::arena_set_memory_base(base) };
+            return;
+        }
         // SAFETY: as above. Nothing but AOT code uses the register in a program for Linux, and the
         // value is one that it had on this thread.
         unsafe { asm!("wrgsbase {}", in(reg) base, options(nostack, preserves_flags)) };
     }
+}
+
+/// Finds out how the register is read and written here. To be called before WAMR is initialised.
+pub(super) fn choose() {
+    #[cfg(target_arch = "x86_64")]
+    register::choose();
 }
 
 impl MemoryBase {

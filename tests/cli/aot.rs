@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::harness::{Outcome, Place, sample};
 
 /// Compiles a sample into `NAME.aot`; `None` without a compiler.
-fn compiled(place: &Place, name: &str) -> Option<PathBuf> {
+pub(crate) fn compiled(place: &Place, name: &str) -> Option<PathBuf> {
     let Some(compiler) = std::env::var_os("ARENA_AOTC") else {
         eprintln!("ARENA_AOTC is not set: not tested");
         return None;

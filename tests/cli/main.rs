@@ -17,6 +17,7 @@ mod harness;
 mod inspect;
 mod invoke;
 mod limits;
+mod old_processor;
 mod profile;
 #[path = "../support/program.rs"]
 mod program;

@@ -145,6 +145,7 @@ impl<'a> Build<'a> {
             // Rounding and many vector operations are single instructions from
             // here on; AOT code is made for no less either.
             build.flag("-march=x86-64-v2");
+            build.flag("-include").flag("memory_base.h");
         }
         // The assembly says nothing about the stack, which makes the linker
         // take it for one that executes code from it.
@@ -233,7 +234,8 @@ impl<'a> Build<'a> {
             // the host function that they call last.
             ("WASM_STACK_GUARD_SIZE", "98304"),
             ("WASM_DISABLE_WAKEUP_BLOCKING_OP", "0"),
-            ("WASM_DISABLE_WRITE_GS_BASE", "0"),
+            // In its place there is shim/memory_base.h.
+            ("WASM_DISABLE_WRITE_GS_BASE", "1"),
         ];
         if self.arch_name == "aarch64" {
             defines.push(("BUILD_TARGET", "\"AARCH64\""));

@@ -22,6 +22,21 @@ arena_wamr_init(int wake_signal);
 wasm_exec_env_t
 arena_swap_thread_exec_env(wasm_exec_env_t env);
 
+/* ---- the base of linear memory (memory_base.c) ---- */
+
+/* Whether the kernel is to be asked for the register that memory_base.h is
+   about. To be said before arena_wamr_init. */
+void
+arena_use_kernel_for_memory_base(bool use);
+
+/* Only where the kernel is asked: what the register holds in this thread, and
+   writing it. */
+uint64_t
+arena_memory_base(void);
+
+void
+arena_set_memory_base(uint64_t base);
+
 /* ---- instances (host.c) ---- */
 
 /* Pages that each memory of the module begins with, summed over imported and

@@ -1411,6 +1411,9 @@ unsafe extern "C" {
     pub fn wasm_runtime_shared_heap_free(module_inst: wasm_module_inst_t, ptr: u64);
     pub fn arena_wamr_init(wake_signal: ::core::ffi::c_int) -> bool;
     pub fn arena_swap_thread_exec_env(env: wasm_exec_env_t) -> wasm_exec_env_t;
+    pub fn arena_use_kernel_for_memory_base(use_: bool);
+    pub fn arena_memory_base() -> u64;
+    pub fn arena_set_memory_base(base: u64);
     pub fn arena_module_initial_pages(module: wasm_module_t) -> u64;
     pub fn arena_hide_constructors(module: wasm_module_t);
     pub fn arena_call(
