@@ -69,6 +69,11 @@ impl Engine {
         })
     }
 
+    /// What messages go through.
+    pub(super) fn router(&self) -> Arc<MessageRouter> {
+        Arc::clone(&self.router)
+    }
+
     /// Prepares what connections use, and begins to tell about it. Runs until it is aborted.
     pub(super) async fn run(&self) {
         if let Err(error) = self.router.initialize().await {

@@ -16,6 +16,7 @@ use super::engine::Engine;
 use super::stream::{Bounded, Checked, Connected};
 use super::watched::Watched;
 use super::web_socket;
+use crate::system::TaskPulse;
 
 /// How long the handshakes before MQTT's own may take together.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -46,12 +47,21 @@ pub(super) struct Front {
     pub(super) open: mpsc::Sender<()>,
 }
 
-/// Takes connections until the end.
-pub(super) async fn run(listener: TcpListener, kind: Kind, front: Arc<Front>) {
+/// Takes connections until the end, and answers whoever wants to know whether it still does.
+pub(super) async fn run(
+    listener: TcpListener,
+    kind: Kind,
+    front: Arc<Front>,
+    pulse: Arc<TaskPulse>,
+) {
     let mut end = front.end.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            () = pulse.asked() => {
+                pulse.beat();
+                continue;
+            }
             () = end.wait() => return,
         };
         let (stream, peer) = match accepted {

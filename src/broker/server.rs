@@ -15,7 +15,7 @@ use super::ending::Ending;
 use super::engine::Engine;
 use super::error::BrokerError;
 use super::listener::{self, Front, Kind};
-use super::tls;
+use super::{probe, tls};
 use crate::system::TaskPulse;
 
 /// More threads than that do not make it faster.
@@ -66,7 +66,8 @@ pub struct Broker {
     /// Is closed when all connections have.
     closed: mpsc::Receiver<()>,
     runtime: Option<Runtime>,
-    pulse: Arc<TaskPulse>,
+    /// Of the listeners, and of the router.
+    pulses: Vec<Arc<TaskPulse>>,
 }
 
 impl Broker {
@@ -104,7 +105,8 @@ impl Broker {
             shutdown: shutdown.clone(),
             open,
         });
-        let addresses = listen(&config, &runtime, &front)?;
+        let mut pulses = Vec::new();
+        let addresses = listen(&config, &runtime, &front, &mut pulses)?;
         let running = Arc::clone(&front);
         runtime.spawn(async move {
             tokio::select! {
@@ -114,7 +116,8 @@ impl Broker {
         });
         let pulse = Arc::new(TaskPulse::default());
         let answering = Arc::clone(&pulse);
-        runtime.spawn(async move { answering.answer().await });
+        runtime.spawn(probe::answer(front.engine.router(), answering));
+        pulses.push(pulse);
         for url in addresses.urls() {
             info!("listening on {url}");
         }
@@ -125,7 +128,7 @@ impl Broker {
             shutdown,
             closed,
             runtime: Some(runtime),
-            pulse,
+            pulses,
         })
     }
 
@@ -135,11 +138,12 @@ impl Broker {
         self.addresses
     }
 
-    /// Asks the threads that serve to show that they go on; whether one of them has since they were
-    /// asked before.
+    /// Asks the listeners whether they still take connections, and the router whether a message still
+    /// gets through; whether all have answered since they were asked before.
     #[must_use]
     pub fn pulse(&self) -> bool {
-        self.pulse.ask()
+        // All are asked, also when one has not answered.
+        self.pulses.iter().filter(|one| !one.ask()).count() == 0
     }
 
     /// Closes the ports, ends the connections, and returns when they have ended or the time is
@@ -176,6 +180,7 @@ fn listen(
     config: &BrokerConfig,
     runtime: &Runtime,
     front: &Arc<Front>,
+    pulses: &mut Vec<Arc<TaskPulse>>,
 ) -> Result<Addresses, BrokerError> {
     let kind = |tls, web_socket| Kind { tls, web_socket };
     let asked = [
@@ -202,7 +207,9 @@ fn listen(
     for (listener, kind) in bound {
         let listener = tokio::net::TcpListener::from_std(listener)
             .map_err(|e| BrokerError::Start(e.to_string()))?;
-        runtime.spawn(listener::run(listener, kind, Arc::clone(front)));
+        let pulse = Arc::new(TaskPulse::default());
+        pulses.push(Arc::clone(&pulse));
+        runtime.spawn(listener::run(listener, kind, Arc::clone(front), pulse));
     }
     let [tcp, tls, ws, wss] = addresses;
     Ok(Addresses { tcp, tls, ws, wss })
@@ -219,6 +226,9 @@ fn warn_if_open(config: &BrokerConfig, addresses: Addresses) {
         .is_some_and(|tls| tls.client_ca.is_some());
     let tokens = config.jwt_public_key.is_some() || config.jwt_secret_file.is_some();
     if reachable && config.password_file.is_none() && !tokens && !checked {
-        warn!("everybody who reaches this host can use the broker: there is no password file");
+        warn!(
+            "everybody who reaches this host can use the broker: mqtt_server.password_file is not set, \
+             and no tokens or certificates are asked for"
+        );
     }
 }

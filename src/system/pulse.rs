@@ -38,11 +38,21 @@ impl TaskPulse {
         beats
     }
 
+    /// Waits for a question.
+    pub(crate) async fn asked(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Answers it.
+    pub(crate) fn beat(&self) {
+        self.pulse.beat();
+    }
+
     /// Answers, for ever.
     pub(crate) async fn answer(&self) {
         loop {
-            self.wake.notified().await;
-            self.pulse.beat();
+            self.asked().await;
+            self.beat();
         }
     }
 }
