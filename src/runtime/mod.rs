@@ -18,6 +18,7 @@ mod control;
 mod cpu_time;
 mod event;
 mod exit;
+mod fetch;
 mod files;
 mod groups;
 mod identity;

@@ -11,12 +11,15 @@ use ureq::{Agent, Body};
 use url::Url;
 
 use super::cache::Cache;
+use super::fetch;
 
 /// A store: `<base>/users/<name>/<filename>`.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     base: Url,
     agent: Agent,
+    /// How long one download may take as a whole.
+    timeout: Duration,
     cache: Cache,
 }
 
@@ -93,8 +96,7 @@ impl Store {
             url: url.clone(),
             why,
         };
-        let response = self.agent.get(url.as_str()).call();
-        let mut response = response.map_err(|e| failed(e.to_string()))?;
+        let mut response = fetch::get(&self.agent, url, None, self.timeout).map_err(failed)?;
         let bytes = body(&mut response, url, limit)?;
         Ok((response.status(), bytes))
     }
@@ -106,15 +108,17 @@ impl Store {
             .unversioned_rustls_crypto_provider(ring::default_provider().into())
             .build();
         let config = Agent::config_builder()
-            .timeout_global(Some(timeout))
             .user_agent(concat!("arena-runtime/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls)
             .http_status_as_error(false)
+            // Where it leads is looked at: fetch.rs.
+            .max_redirects(0)
             .max_idle_connections(2)
             .build();
         Store {
             base,
             agent: config.new_agent(),
+            timeout,
             cache,
         }
     }
@@ -177,11 +181,7 @@ impl Store {
             url: url.clone(),
             why,
         };
-        let mut request = self.agent.get(url.as_str());
-        if let Some(etag) = etag {
-            request = request.header(header::IF_NONE_MATCH, etag);
-        }
-        let mut response = request.call().map_err(|e| failed(e.to_string()))?;
+        let mut response = fetch::get(&self.agent, url, etag, self.timeout).map_err(failed)?;
         debug!(%url, status = response.status().as_u16(), "asked the store");
         match response.status() {
             StatusCode::OK => {}
@@ -330,6 +330,38 @@ mod tests {
             store.get("me", "b.wasm", 100),
             Err(StoreError::Failed { .. })
         ));
+    }
+
+    fn redirect(to: &str) -> Vec<u8> {
+        status(&format!("302 Found\r\nLocation: {to}"))
+    }
+
+    #[test]
+    fn a_store_may_send_us_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let (elsewhere, asked) = serve(vec![ok(b"module")]);
+        let (base, _asked) = serve(vec![
+            redirect("../b.wasm"),
+            redirect(&format!("{elsewhere}/there")),
+            redirect("file:///etc/passwd"),
+            redirect("http://[nonsense"),
+            status("302 Found"),
+        ]);
+        let store = store(&base, &dir);
+        assert_eq!(store.get("me", "a.wasm", 100).unwrap(), b"module");
+        assert!(asked.recv().unwrap().starts_with("GET /store/there "));
+        for why in ["file:///etc/passwd", "no URL", "does not say where"] {
+            let error = store.get("you", "a.wasm", 100).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_that_sends_us_about_for_ever_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (base, _asked) = serve(vec![redirect("again"); 10]);
+        let error = store(&base, &dir).get("me", "a.wasm", 100).unwrap_err();
+        assert!(error.to_string().contains("more than 5 times"), "{error}");
     }
 
     #[test]

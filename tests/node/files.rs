@@ -92,6 +92,42 @@ pub fn serve(file: Vec<u8>, requests: usize) -> u16 {
     port
 }
 
+/// Sends everybody to this place.
+fn redirect(to: String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = String::new();
+            let mut reader = BufReader::new(&stream);
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+            let answer = format!(
+                "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    port
+}
+
+/// Whether the sandbox keeps it from the place depends on the kernel.
+#[test]
+fn a_store_that_sends_us_where_we_do_not_get() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = format!("http://{}/app.wasm", nobody.local_addr().unwrap());
+    drop(nobody);
+    let port = redirect(elsewhere.clone());
+    let realm = Realm::start(&format!("[store]\nurl = \"http://127.0.0.1:{port}/store\""));
+    let why = refused(&realm, json!({"name": "me/prog", "filename": "app.wasm"}));
+    assert!(
+        why.contains(&format!("it sends us to {elsewhere}")),
+        "{why}"
+    );
+    let denied = why.to_lowercase().contains("denied");
+    assert_eq!(denied, why.contains("In the sandbox"), "{why}");
+}
+
 #[test]
 fn modules_from_a_store() {
     let hello = concat!(env!("CARGO_MANIFEST_DIR"), "/wasm-samples/build/hello.wasm");
