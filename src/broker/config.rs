@@ -31,12 +31,15 @@ pub struct BrokerConfig {
     pub wss: Option<SocketAddr>,
     /// The certificate for `tls_listen` and `wss`.
     pub tls: Option<TlsFiles>,
-    /// Users and the hashes of their passwords; without it, everybody is let in.
+    /// Users and the hashes of their passwords; without it and without keys of tokens, everybody is
+    /// let in.
     pub password_file: Option<PathBuf>,
     /// The public key of who signs tokens, which count as passwords.
     pub jwt_public_key: Option<PathBuf>,
     /// The secret that tokens are signed with.
     pub jwt_secret_file: Option<PathBuf>,
+    /// Whom tokens have to be for; without it, for anybody.
+    pub jwt_audience: Option<String>,
     /// Who may read and write which topics; without it, everybody all.
     pub acl_file: Option<PathBuf>,
     /// The largest packet, in bytes.
@@ -65,6 +68,7 @@ impl Default for BrokerConfig {
             password_file: None,
             jwt_public_key: None,
             jwt_secret_file: None,
+            jwt_audience: None,
             acl_file: None,
             max_packet: 256 << 20,
             max_connections: 10_000,
@@ -92,6 +96,7 @@ impl From<&MqttServerSettings> for BrokerConfig {
             password_file: settings.password_file.clone(),
             jwt_public_key: settings.jwt_public_key.clone(),
             jwt_secret_file: settings.jwt_secret_file.clone(),
+            jwt_audience: settings.jwt_audience.clone(),
             acl_file: settings.acl.clone(),
             max_packet: settings.max_packet,
             max_connections: settings.max_connections,

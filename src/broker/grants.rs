@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use crate::pubsub::Filter;
-use crate::trust::{LEEWAY, TokenKeys};
+use crate::trust::{Audience, LEEWAY, TokenKeys};
 
 use super::config::BrokerConfig;
 use super::error::BrokerError;
@@ -60,6 +60,8 @@ const MARK: &str = ":token";
 /// Checks tokens, and remembers what those of clients allow.
 pub(super) struct Grants {
     keys: Watched<TokenKeys>,
+    /// Whom tokens have to be for.
+    audience: Option<String>,
     /// By user and client: a user may have several, with a token each, and nobody has another's.
     known: RwLock<HashMap<String, HashMap<String, Arc<Grant>>>>,
 }
@@ -82,6 +84,7 @@ impl Grants {
         })?;
         Ok(Some(Grants {
             keys,
+            audience: config.jwt_audience.clone(),
             known: RwLock::default(),
         }))
     }
@@ -95,7 +98,11 @@ impl Grants {
     /// Lets a client in by its token; returns what the user is called from now on.
     pub(super) fn admit(&self, user: &str, client: &str, token: &[u8]) -> Result<String, String> {
         let token = std::str::from_utf8(token).map_err(|_| "the token is no JWT".to_owned())?;
-        let claims: Claims = self.keys.get().claims(token, None)?;
+        let audience = match &self.audience {
+            Some(audience) => Audience::Is(audience),
+            None => Audience::Any,
+        };
+        let claims: Claims = self.keys.get().claims(token, audience)?;
         if claims.sub.is_empty() || claims.sub != user {
             return Err("the token is another user's (\"sub\")".to_owned());
         }
@@ -138,9 +145,10 @@ impl Grants {
     pub(super) fn allow(&self, user: &str, client: &str, wish: Wish, topics: &Filter) -> Answer {
         let grant = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            // Who has come without a client id is given one only then.
-            let clients = known.get(user);
-            clients.and_then(|clients| clients.get(client).or_else(|| clients.get("")).cloned())
+            // Who has come without a client id has been given one before its token was looked at.
+            known
+                .get(user)
+                .and_then(|clients| clients.get(client).cloned())
         };
         // Forgotten is expired, too.
         let Some(grant) = grant.filter(|grant| grant.until >= SystemTime::now()) else {

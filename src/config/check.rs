@@ -112,6 +112,13 @@ pub(super) fn files(merge: &mut Merge, file: Option<&Path>) {
             }
         }
     }
+    if server.jwt_audience.is_some()
+        && server.jwt_public_key.is_none()
+        && server.jwt_secret_file.is_none()
+    {
+        warnings
+            .push("mqtt_server.jwt_audience has no effect: no key of tokens is named".to_owned());
+    }
     for (guest, dir) in &merge.settings.dirs {
         if !dir.host.is_dir() {
             let host = printable(&dir.host.to_string_lossy());

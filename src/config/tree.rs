@@ -281,8 +281,8 @@ settings! {
         /// Ask TLS clients for a certificate, and check it against these (PEM).
         tls_client_ca: Option<PathBuf> as Maybe<File> = |_| None,
             example "\"/etc/arena/clients-ca.pem\"", flag "tls-client-ca";
-        /// The file of users and their passwords. Without it everybody is let in.
-        /// `arena broker passwd FILE USER` writes it. It is read again when it has changed.
+        /// The file of users and their passwords. Without it everybody is let in, or with a key of tokens
+        /// who has one. `arena broker passwd FILE USER` writes it. It is read again when it has changed.
         password_file: Option<PathBuf> as Maybe<File> = |_| None,
             example "\"/etc/arena/users\"", flag "password-file";
         /// The file that says who may read and write which topics. Without it everybody may all.
@@ -297,6 +297,10 @@ settings! {
         /// The secret (32 bytes or more) that tokens are signed with, by HS256.
         jwt_secret_file: Option<PathBuf> as Maybe<File> = |_| None,
             example "\"/etc/arena/token-secret\"", flag "jwt-secret-file";
+        /// Whom tokens have to be for: those without it in their "aud" are refused.
+        /// Without this setting their "aud" is not looked at.
+        jwt_audience: Option<String> as Maybe<Text> = |_| None,
+            example "\"mqtt.example.org\"", flag "jwt-audience";
         /// The largest packet. A larger one ends the connection.
         max_packet: usize as Size<usize> = |_| 256 << 20,
             range 1024..=256 << 20, example "\"16MiB\"", flag "max-packet";

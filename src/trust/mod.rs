@@ -21,4 +21,4 @@ pub use keys::{KeyError, SigningKey, read_public};
 pub use policy::{Admitted, Distrust, Signed, Trust, TrustError};
 pub use signature::{KeyId, SIGNATURE_LIMIT};
 pub use signed_file::{SignatureError, embed, sign, sign_detached, without_trailer};
-pub use tokens::{LEEWAY, TokenKeyError, TokenKeys};
+pub use tokens::{Audience, LEEWAY, TokenKeyError, TokenKeys};

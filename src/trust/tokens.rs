@@ -52,6 +52,17 @@ impl std::fmt::Debug for TokenKeys {
     }
 }
 
+/// Whom a token has to be for: what its "aud" has to be, or to have in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// Anybody.
+    Any,
+    /// This one, if the token says whom it is for.
+    IfSaid(&'a str),
+    /// This one.
+    Is(&'a str),
+}
+
 /// How far the clocks of two machines may differ.
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// The shortest secret: as long as the hash.
@@ -109,15 +120,15 @@ impl TokenKeys {
         Ok(Some(TokenKeys { keys }))
     }
 
-    /// What a token says, if one of the keys has signed it and its time is now. Where an audience
-    /// is named, a token for another one is refused.
+    /// What a token says, if one of the keys has signed it, its time is now, and it is for that
+    /// audience.
     ///
     /// # Errors
     /// What is wrong with it, in words that do not have the token in them.
     pub fn claims<C: DeserializeOwned + Clone>(
         &self,
         token: &str,
-        audience: Option<&str>,
+        audience: Audience<'_>,
     ) -> Result<C, String> {
         if token.len() > LONGEST {
             return Err("the token is too long".to_owned());
@@ -132,11 +143,15 @@ impl TokenKeys {
         let mut validation = Validation::new(*algorithm);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY.as_secs();
-        match audience {
-            Some(audience) => validation.set_audience(&[audience]),
-            None => validation.validate_aud = false,
-        }
         validation.set_required_spec_claims(&["exp"]);
+        match audience {
+            Audience::Any => validation.validate_aud = false,
+            Audience::IfSaid(audience) => validation.set_audience(&[audience]),
+            Audience::Is(audience) => {
+                validation.set_audience(&[audience]);
+                validation.set_required_spec_claims(&["exp", "aud"]);
+            }
+        }
         let decoded = jsonwebtoken::decode::<C>(token, key, &validation);
         decoded.map(|data| data.claims).map_err(|error| {
             let why = match error.kind() {
@@ -144,6 +159,9 @@ impl TokenKeys {
                 errors::ErrorKind::ImmatureSignature => "the token is not valid yet",
                 errors::ErrorKind::InvalidAudience => "the token is for somebody else (\"aud\")",
                 errors::ErrorKind::InvalidSignature => "the token is not signed with our key",
+                errors::ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => {
+                    "the token does not say whom it is for (\"aud\")"
+                }
                 errors::ErrorKind::MissingRequiredClaim(_) => "the token does not expire (\"exp\")",
                 _ => "the token's claims cannot be used",
             };

@@ -222,6 +222,37 @@ fn tokens_of_the_arenas_accounts() {
     works(&sign, &broker);
 }
 
+#[test]
+fn tokens_for_others_are_refused_where_an_audience_is_named() {
+    let mut sign = None;
+    let broker = start(&["--jwt-audience", "our broker"], |dir| {
+        sign = Some(eddsa(dir));
+    });
+    let sign = sign.unwrap();
+    let for_whom = |aud: Value| {
+        let soon = in_seconds(600);
+        let claims = json!({"sub": "jane", "exp": soon, "aud": aud, "subs": ["#"]});
+        token(&sign, &claims)
+    };
+    let list = for_whom(json!(["another one", "our broker"]));
+    Node::connected(client(&broker, "list", &list));
+    Node::connected(client(&broker, "one", &for_whom("our broker".into())));
+    for (id, aud) in [
+        ("another", json!("another one")),
+        ("others", json!(["another one", "our brokers"])),
+        ("empty", json!([])),
+        ("null", Value::Null),
+        ("number", json!(1)),
+    ] {
+        refused(client(&broker, id, &for_whom(aud)));
+    }
+    let silent = token(
+        &sign,
+        &json!({"sub": "jane", "exp": in_seconds(600), "subs": ["#"]}),
+    );
+    refused(client(&broker, "silent", &silent));
+}
+
 /// Passwords beside tokens, and an access file for users whose tokens say nothing of topics.
 #[test]
 fn tokens_beside_passwords() {

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::config::SupervisorSettings;
-use crate::trust::{LEEWAY, TokenKeyError, TokenKeys};
+use crate::trust::{Audience, LEEWAY, TokenKeyError, TokenKeys};
 
 use super::error::{ApiError, ErrorKind};
 
@@ -92,7 +92,7 @@ impl Keys {
             .ok_or_else(|| refused("the header \"Authorization\" is not \"Bearer\" and a token"))?;
         let claims = self
             .0
-            .claims::<Claims>(token, Some(AUDIENCE))
+            .claims::<Claims>(token, Audience::IfSaid(AUDIENCE))
             .map_err(|why| refused(&why))?;
         let write = claims.role.has("write") || claims.scope.has("write");
         let read = write || claims.role.has("read") || claims.scope.has("read");
