@@ -1,5 +1,6 @@
 //! `arena certs`.
 
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,7 +36,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     client: Vec<String>,
 
-    /// How long certificates are valid; the authority's own is for ten years
+    /// How long certificates are valid, at most as long as the authority's own, which is for ten
+    /// years
     #[arg(long, value_name = "DAYS", default_value_t = 825, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
 
@@ -66,9 +68,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let made = authority.issue(&request).map_err(|e| failure(&e))?;
     print(&if args.json {
-        format!("{:#}\n", to_json(args, &made))
+        format!("{:#}\n", to_json(&made))
     } else {
-        to_text(&made)
+        to_text(args, &made)
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -92,12 +94,20 @@ fn default_names() -> Vec<String> {
         .collect()
 }
 
+/// An address of IPv6 is in brackets there.
+fn in_url(host: &str) -> String {
+    match host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_owned(),
+    }
+}
+
 fn absolute(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.to_string_lossy().into_owned()
 }
 
-fn to_json(args: &Args, made: &Certificates) -> Value {
+fn to_json(made: &Certificates) -> Value {
     let issued = |issued: &Issued| {
         json!({
             "names": issued.names,
@@ -108,14 +118,14 @@ fn to_json(args: &Args, made: &Certificates) -> Value {
     json!({
         "ca": absolute(&made.ca),
         "new": made.is_new,
-        "days": args.days,
+        "days": made.days,
         "server": made.server.as_ref().map(issued),
         "clients": made.clients.iter().map(issued).collect::<Vec<_>>(),
     })
 }
 
 /// What was made, and what to write where.
-fn to_text(made: &Certificates) -> String {
+fn to_text(args: &Args, made: &Certificates) -> String {
     let path = |path: &Path| printable(&absolute(path));
     let mut text = String::new();
     if made.is_new {
@@ -134,6 +144,9 @@ fn to_text(made: &Certificates) -> String {
             path(&client.cert),
             client.names.join("")
         );
+    }
+    if made.days < args.days {
+        text += &format!("valid for {} days, as long as the authority\n", made.days);
     }
     if let Some(server) = &made.server {
         let (ca, cert, key) = (path(&made.ca), path(&server.cert), path(&server.key));
@@ -155,7 +168,7 @@ fn to_text(made: &Certificates) -> String {
     }
     if let Some(client) = made.clients.first() {
         let host = made.server.as_ref().and_then(|server| server.names.first());
-        let host = host.map_or("BROKER", String::as_str);
+        let host = host.map_or("BROKER".to_owned(), |host| in_url(host));
         text += &format!(
             "\nA client, here {}, after its three files were copied to it:\n    \
              [broker]\n    \
@@ -164,7 +177,7 @@ fn to_text(made: &Certificates) -> String {
              cert = \"{}\"\n    \
              key = \"{}\"\n",
             client.names.join(""),
-            printable(host),
+            printable(&host),
             path(&made.ca),
             path(&client.cert),
             path(&client.key),

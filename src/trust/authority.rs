@@ -15,11 +15,11 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 
-use super::private_file;
+use super::{private_file, validity};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The authority outlives what it issues, so that the realm need not learn of another one.
-const AUTHORITY_DAYS: u32 = 3650;
+/// Ten years.
+const AUTHORITY_DAYS: u32 = 3653;
 /// Clocks of devices may be behind: a Raspberry Pi has none that runs without power.
 const EARLIER: Duration = DAY;
 const CERTIFICATE: &str = "ca.pem";
@@ -59,6 +59,8 @@ pub struct Certificates {
     pub server: Option<Issued>,
     /// One for each client.
     pub clients: Vec<Issued>,
+    /// How long they are valid, in days: as was asked for, or as long as the authority is.
+    pub days: u32,
 }
 
 /// Why nothing is issued.
@@ -84,6 +86,9 @@ pub enum IssueError {
         /// The key.
         key: PathBuf,
     },
+    /// Nobody believes what it issues.
+    #[error("the authority in {} has expired: make another one, in another directory", .0.display())]
+    Expired(PathBuf),
     /// A name that files cannot have, or that ours have.
     #[error(
         "\"{0}\" cannot be a client's name: it has letters, digits, \".\", \"_\" and \"-\", begins with a letter or digit, and is not \"ca\" or \"server\""
@@ -112,6 +117,8 @@ pub enum IssueError {
 pub struct Authority {
     dir: PathBuf,
     issuer: Issuer<'static, KeyPair>,
+    /// Until when it is valid, after 1970.
+    until: Duration,
     /// Its certificate, where it is not written yet.
     new: Option<(String, String)>,
 }
@@ -125,7 +132,7 @@ impl Authority {
     pub fn open_or_new(dir: &Path) -> Result<Authority, IssueError> {
         let (cert, key) = (dir.join(CERTIFICATE), dir.join(KEY));
         match (read(&cert)?, read(&key)?) {
-            (None, None) => Authority::new(dir),
+            (None, None) => Authority::new(dir, AUTHORITY_DAYS),
             (Some(cert_pem), Some(key_pem)) => {
                 Authority::open(dir, &cert_pem, &key_pem)?.ok_or(IssueError::Foreign { cert, key })
             }
@@ -140,14 +147,15 @@ impl Authority {
         }
     }
 
-    fn new(dir: &Path) -> Result<Authority, IssueError> {
+    fn new(dir: &Path, days: u32) -> Result<Authority, IssueError> {
         let key = KeyPair::generate()?;
-        let params = params(&key);
+        let params = params(&key, days);
         let cert = params.self_signed(&key)?.pem();
         let key_pem = key.serialize_pem();
         Ok(Authority {
             dir: dir.to_owned(),
             issuer: Issuer::new(params, key),
+            until: since_1970() + DAY * days,
             new: Some((cert, key_pem)),
         })
     }
@@ -157,13 +165,19 @@ impl Authority {
         let Ok(key) = KeyPair::from_pem(key) else {
             return Ok(None);
         };
-        let params = params(&key);
+        let params = params(&key, AUTHORITY_DAYS);
         let ours = params.self_signed(&key)?;
-        let theirs = CertificateDer::from_pem_slice(cert.as_bytes()).ok();
-        let same = theirs.is_some_and(|theirs| anchor(theirs) == anchor(ours.der().clone()));
+        let Ok(theirs) = CertificateDer::from_pem_slice(cert.as_bytes()) else {
+            return Ok(None);
+        };
+        let Some(until) = validity::not_after(&theirs) else {
+            return Ok(None);
+        };
+        let same = anchor(theirs) == anchor(ours.der().clone());
         Ok(same.then(|| Authority {
             dir: dir.to_owned(),
             issuer: Issuer::new(params, key),
+            until,
             new: None,
         }))
     }
@@ -174,11 +188,18 @@ impl Authority {
         self.new.is_some()
     }
 
-    /// Issues what is asked for: all of it, or nothing.
+    /// Issues what is asked for: all of it, or nothing. Nothing that it issues outlives the authority:
+    /// it would be refused then, and does not say why.
     ///
     /// # Errors
-    /// When a name cannot be used, or a file is there already or cannot be written.
+    /// When a name cannot be used, a file is there already or cannot be written, or the authority has
+    /// less than a day left.
     pub fn issue(self, request: &Request) -> Result<Certificates, IssueError> {
+        let left = self.until.saturating_sub(since_1970()).as_secs() / DAY.as_secs();
+        let days = request.days.min(u32::try_from(left).unwrap_or(u32::MAX));
+        if days == 0 {
+            return Err(IssueError::Expired(self.dir));
+        }
         let mut files = Vec::new();
         let is_new = self.new.is_some();
         let ca = self.dir.join(CERTIFICATE);
@@ -187,7 +208,7 @@ impl Authority {
             files.push((self.dir.join(KEY), key.clone(), true));
         }
         let mut add = |name: &str, names: Vec<String>, purpose| -> Result<Issued, IssueError> {
-            let (cert, key) = self.certificate(&names, purpose, request.days)?;
+            let (cert, key) = self.certificate(&names, purpose, days)?;
             let issued = Issued {
                 names,
                 cert: self.dir.join(format!("{name}.pem")),
@@ -216,6 +237,7 @@ impl Authority {
             is_new,
             server,
             clients,
+            days,
         })
     }
 
@@ -294,7 +316,7 @@ impl std::fmt::Debug for Authority {
 
 /// The authority's own certificate. Its name is made of its key, so that no two have the same, and
 /// so that the key alone gives the issuer's name back.
-fn params(key: &KeyPair) -> CertificateParams {
+fn params(key: &KeyPair, days: u32) -> CertificateParams {
     use sha2::{Digest as _, Sha256};
 
     let digest = Sha256::digest(key.subject_public_key_info());
@@ -310,13 +332,17 @@ fn params(key: &KeyPair) -> CertificateParams {
         .push(DnType::CommonName, format!("ARENA realm CA {short}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    valid(&mut params, AUTHORITY_DAYS);
+    valid(&mut params, days);
     params
 }
 
-fn valid(params: &mut CertificateParams, days: u32) {
+fn since_1970() -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = date_time_ymd(1970, 1, 1) + now.unwrap_or_default();
+    now.unwrap_or_default()
+}
+
+fn valid(params: &mut CertificateParams, days: u32) {
+    let now = date_time_ymd(1970, 1, 1) + since_1970();
     params.not_before = now - EARLIER;
     params.not_after = now + DAY * days;
 }
@@ -457,6 +483,37 @@ mod tests {
         let error = issue(dir, &[], &["a", "a"]).unwrap_err();
         assert!(matches!(error, IssueError::Twice(_)));
         assert!(files(dir).is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn nothing_outlives_its_authority() {
+        let until = |path: &Path| {
+            let pem = fs::read(path).unwrap();
+            validity::not_after(&CertificateDer::from_pem_slice(&pem).unwrap()).unwrap()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        // Rather more than twenty days, and than none.
+        let short = Authority::new(dir.path(), 21).unwrap();
+        assert_eq!(short.issue(&request(&["a.b"], &["a"])).unwrap().days, 20);
+        let ca = until(&dir.path().join("ca.pem"));
+        let added = issue(dir.path(), &[], &["b"]).unwrap();
+        assert_eq!(added.days, 20);
+        for name in ["server.pem", "a.pem", "b.pem"] {
+            let leaf = until(&dir.path().join(name));
+            assert!(leaf <= ca && leaf > since_1970() + DAY * 19, "{name}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let over = Authority::new(dir.path(), 0).unwrap();
+        let error = over.issue(&request(&[], &["a"])).unwrap_err();
+        assert!(matches!(error, IssueError::Expired(_)), "{error}");
+        let long = issue(dir.path(), &[], &["a"]).unwrap();
+        assert_eq!(long.days, 30);
+        let ten_years = Request {
+            days: 3650,
+            ..request(&[], &["b"])
+        };
+        let authority = Authority::open_or_new(dir.path()).unwrap();
+        assert_eq!(authority.issue(&ten_years).unwrap().days, 3650);
     }
 
     #[test]

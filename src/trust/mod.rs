@@ -15,6 +15,7 @@ mod signed_file;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod validity;
 
 pub use authority::{Authority, Certificates, IssueError, Issued, Request, server_names};
 pub use keys::{KeyError, SigningKey, read_public};

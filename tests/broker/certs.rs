@@ -188,6 +188,13 @@ fn what_certs_tells() {
     assert!(names.contains(&"localhost".into()) && names.contains(&"127.0.0.1".into()));
     let key = made["clients"][0]["key"].as_str().unwrap();
     assert!(Path::new(key).is_file());
+    // An address of IPv6 as URLs have it.
+    let text = arena(
+        dir,
+        &["certs", "--out", "six", "--server", "::1", "--client", "a"],
+    )
+    .unwrap();
+    assert!(text.contains("url = \"mqtts://[::1]:8883\""), "{text}");
     // One more of the same authority.
     let made: Value = serde_json::from_str(&certs(&["--client", "b"]).unwrap()).unwrap();
     assert_eq!(
