@@ -57,6 +57,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     aot: Option<Aot>,
     signatures: Vec<SignedBy>,
+    /// Why the signature that is there cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature_error: Option<String>,
     #[serde(flatten)]
     contents: Option<Contents>,
 }
@@ -159,7 +162,10 @@ fn cannot_load(file: &Path, why: &dyn std::fmt::Display) -> Failure {
 
 fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
     let offered = engine::imports();
-    let signatures = signatures(args, bytes)?;
+    let (signatures, signature_error) = match signatures(args, bytes)? {
+        Ok(signatures) => (signatures, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
     let kind = ModuleKind::of(bytes).map_err(|e| cannot_load(&args.file, &e))?;
     match kind {
         ModuleKind::Wasm => {
@@ -169,6 +175,7 @@ fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
                 size: bytes.len(),
                 aot: None,
                 signatures,
+                signature_error,
                 contents: Some(Contents::new(&info, &offered, needed_features(bytes))),
             })
         }
@@ -188,29 +195,39 @@ fn report(args: &Args, bytes: &[u8]) -> Result<Report, Failure> {
                     target: header.target,
                 }),
                 signatures,
+                signature_error,
                 contents,
             })
         }
     }
 }
 
-/// Who has signed it, in the file or beside it, and what the settings think of them.
-fn signatures(args: &Args, bytes: &[u8]) -> Result<Vec<SignedBy>, Failure> {
+/// Who has signed it, in the file or beside it, and what the settings think of them; or why that
+/// cannot be told.
+fn signatures(args: &Args, bytes: &[u8]) -> Result<Result<Vec<SignedBy>, String>, Failure> {
     let detached = engine::read_signature(&args.file)?;
-    let unread = |error: SignatureError| cannot_load(&args.file, &error);
+    let unread = |error: SignatureError| {
+        if Trust::default().signatures(bytes, None).is_err() {
+            return error.to_string();
+        }
+        let beside = engine::signature_path(&args.file);
+        format!("in {}: {error}", beside.display())
+    };
     match Trust::default().signatures(bytes, detached.as_deref()) {
         // Whoever loads it says better what it is.
-        Err(SignatureError::NotAModule) => return Ok(Vec::new()),
+        Err(SignatureError::NotAModule) => return Ok(Ok(Vec::new())),
         // For a file without any, no settings are read.
-        Ok(signed) if signed.is_empty() => return Ok(Vec::new()),
+        Ok(signed) if signed.is_empty() => return Ok(Ok(Vec::new())),
         Ok(_) => {}
-        Err(error) => return Err(unread(error)),
+        Err(error) => return Ok(Err(unread(error))),
     }
     let settings = args.settings.load()?.settings;
     let trust = Trust::new(&settings.security)
         .map_err(|e| Failure::new(Status::Usage, printable(&e.to_string())))?;
     let signed = trust.signatures(bytes, detached.as_deref());
-    Ok(signed.map_err(unread)?.iter().map(SignedBy::of).collect())
+    Ok(signed
+        .map(|signed| signed.iter().map(SignedBy::of).collect())
+        .map_err(unread))
 }
 
 impl Contents {
@@ -260,6 +277,13 @@ impl Report {
         }
         for signed in &self.signatures {
             line(&mut text, "signed", &signed.to_text());
+        }
+        if let Some(why) = &self.signature_error {
+            line(
+                &mut text,
+                "signed",
+                &format!("NOT VALID: {}", printable(why)),
+            );
         }
         match &self.contents {
             Some(contents) => contents.write(&mut text),

@@ -1,5 +1,6 @@
 //! Files of keys.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -25,11 +26,16 @@ fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let dir = path.parent().filter(|dir| *dir != Path::new(""));
+    let dir = dir.unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(".part-")
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(dir.unwrap_or(Path::new(".")))?;
+        .tempfile_in(dir)?;
     file.write_all(text.as_bytes())?;
+    // Nobody can make it again: it is on the disk before anybody hears of it.
+    file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|e| e.error)?;
+    // Not every file system does that for directories.
+    let _ = File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
 }

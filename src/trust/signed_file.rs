@@ -126,6 +126,11 @@ pub enum SignatureError {
     /// There is something in the signature's place that is none.
     #[error("its signature cannot be read: {0}")]
     Malformed(&'static str),
+    /// It has a signature in it, in whose place none beside it counts.
+    #[error(
+        "there is a signature in it, and then nobody looks at one beside it: sign it without --detached"
+    )]
+    Embedded,
 }
 
 impl From<Malformed> for SignatureError {
@@ -154,13 +159,17 @@ pub fn sign(file: &[u8], key: &SigningKey) -> Result<Vec<u8>, SignatureError> {
 /// The contents of a file `.sig` for a file, beside the signatures of other keys in `before`.
 ///
 /// # Errors
-/// As [`sign`].
+/// As [`sign`], and when it has a signature in it: then nobody would look at this one.
 pub fn sign_detached(
     file: &[u8],
     before: Option<&[u8]>,
     key: &SigningKey,
 ) -> Result<Vec<u8>, SignatureError> {
-    signed(&parts(file)?, before, key)
+    let parts = parts(file)?;
+    if parts.embedded.is_some() {
+        return Err(SignatureError::Embedded);
+    }
+    signed(&parts, before, key)
 }
 
 fn signed(

@@ -100,6 +100,42 @@ fn a_signature_may_lie_beside_the_module() {
 }
 
 #[test]
+fn a_signature_that_nobody_would_look_at_is_not_made() {
+    let place = place();
+    let path = place.path("hello.wasm");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    arena(&place, &["sign", "--key", "ops", "hello.wasm"]).exits(0);
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640, "who may read it stays");
+    let detached = ["sign", "--key", "stranger", "--detached", "hello.wasm"];
+    arena(&place, &detached).fails(126, &["a signature in it", "without --detached"]);
+    assert!(!place.path("hello.wasm.sig").exists());
+}
+
+#[test]
+fn inspect_says_what_is_wrong_with_a_signature() {
+    let place = place();
+    let inspect = |args: &[&str]| arena(&place, &[&["inspect"], args].concat()).stdout();
+    place.file("hello.wasm.sig", "nonsense");
+    let text = inspect(&["hello.wasm"]);
+    assert!(text.contains("NOT VALID: in hello.wasm.sig: "), "{text}");
+    assert!(text.contains("wasi_snapshot_preview1"), "{text}");
+    // A section "signature" with a byte in it.
+    let mut module = b"\0asm\x01\0\0\0\0\x0b\x09signature\x01".to_vec();
+    module.extend(&fs::read(place.path("hello.wasm")).unwrap()[8..]);
+    place.file("bad.wasm", module);
+    let text = inspect(&["bad.wasm"]);
+    assert!(
+        text.contains("NOT VALID: its signature cannot be read"),
+        "{text}"
+    );
+    let json: Value = serde_json::from_str(&inspect(&["--json", "bad.wasm"])).unwrap();
+    let why = json["signature_error"].as_str().unwrap();
+    assert!(why.contains("cannot be read"), "{why}");
+    assert_eq!(json["signatures"], serde_json::json!([]));
+}
+
+#[test]
 fn inspect_says_who_has_signed() {
     let place = place();
     strict(&place);
