@@ -46,25 +46,26 @@ fn compile(wamr: &wamr::Sources, llvm: &llvm::Llvm) -> Result<()> {
         .flag("-fno-exceptions")
         .flag_if_supported("-fno-rtti")
         .files(wamr.compiler_cxx_files())
+        .file(shim.join("optimize.cpp"))
         .file(shim.join("target.cpp"));
     let mut objects: Vec<PathBuf> = cxx
         .try_compile_intermediates()
         .map_err(|error| format!("cannot compile the C++ sources: {error}"))?;
 
-    let mut arithmetic = settings(wamr, llvm)?;
-    arithmetic
-        .std("gnu11")
-        .file(wamr.arithmetic())
-        // How it makes floating-point arithmetic: shim/arithmetic.c.
-        .define(
-            "aot_call_llvm_intrinsic_v",
-            Some("aotc_call_llvm_intrinsic_v"),
+    for (file, theirs, ours) in wamr::REPLACED_CALLS {
+        let mut caller = settings(wamr, llvm)?;
+        caller
+            .std("gnu11")
+            .flag("-include")
+            .flag("aotc.h")
+            .file(wamr.file(file))
+            .define(theirs, Some(*ours));
+        objects.extend(
+            caller
+                .try_compile_intermediates()
+                .map_err(|error| format!("cannot compile WAMR's {file}: {error}"))?,
         );
-    objects.extend(
-        arithmetic
-            .try_compile_intermediates()
-            .map_err(|error| format!("cannot compile WAMR's arithmetic: {error}"))?,
-    );
+    }
 
     let mut c = settings(wamr, llvm)?;
     c.std("gnu11")

@@ -83,8 +83,22 @@ const SINGLE_FILES: &[&str] = &[
     "shared/platform/linux/platform_init.c",
 ];
 
-/// What makes floating-point arithmetic.
-const ARITHMETIC: &str = "iwasm/compilation/aot_emit_numberic.c";
+/// Files in which a function of ours takes the place of one of WAMR's that they call, as
+/// (file, WAMR's function, ours).
+pub(crate) const REPLACED_CALLS: &[(&str, &str, &str)] = &[
+    // How floating-point arithmetic is made: shim/arithmetic.c.
+    (
+        "iwasm/compilation/aot_emit_numberic.c",
+        "aot_call_llvm_intrinsic_v",
+        "aotc_call_llvm_intrinsic_v",
+    ),
+    // Which passes run: shim/optimize.cpp.
+    (
+        "iwasm/compilation/aot_compiler.c",
+        "aot_apply_llvm_new_pass_manager",
+        "aotc_optimize",
+    ),
+];
 
 const COMPILER_CXX_FILES: &[&str] = &[
     "iwasm/compilation/aot_llvm_extra.cpp",
@@ -155,13 +169,16 @@ impl Sources {
         for folder in WHOLE_FOLDERS {
             files.extend(c_files_in(&self.core.join(folder))?);
         }
-        files.retain(|file| *file != self.arithmetic());
+        files.retain(|file| {
+            REPLACED_CALLS
+                .iter()
+                .all(|(name, ..)| *file != self.file(name))
+        });
         Ok(files)
     }
 
-    /// Compiled apart from the others.
-    pub(crate) fn arithmetic(&self) -> PathBuf {
-        self.core.join(ARITHMETIC)
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.core.join(name)
     }
 }
 
