@@ -59,6 +59,44 @@ fn every_option_makes_code() {
     }
 }
 
+/// LLVM likes to make calls of `memset` and `memcpy` of these, which cannot reach linear memory.
+const FILLS_AND_COPIES: &str = r#"(module (memory 1)
+    (func (export "fill") (param $at i32) (param $end i32)
+        (loop $next
+            (i32.store8 (local.get $at) (i32.const 0))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $at) (local.get $end)))))
+    (func (export "copy") (param $from i32) (param $to i32) (param $left i32)
+        (loop $next
+            (i32.store8 (local.get $to) (i32.load8_u (local.get $from)))
+            (local.set $from (i32.add (local.get $from) (i32.const 1)))
+            (local.set $to (i32.add (local.get $to) (i32.const 1)))
+            (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
+    (func (export "clear") (param $at i32)
+        (i64.store (local.get $at) (i64.const 0))
+        (i64.store offset=8 (local.get $at) (i64.const 0))
+        (i64.store offset=16 (local.get $at) (i64.const 0))
+        (i64.store offset=24 (local.get $at) (i64.const 0))
+        (i64.store offset=32 (i32.const 0) (i64.const 0))))"#;
+
+#[test]
+fn loops_that_fill_and_copy_memory_compile() {
+    let bench = Bench::new();
+    for options in [&[][..], &["--opt", "1"], &["--size"], &["--no-segue"]] {
+        assert!(
+            is_aot(&bench.compile(FILLS_AND_COPIES, options)),
+            "{options:?}"
+        );
+    }
+}
+
+#[test]
+fn a_module_without_memory_compiles() {
+    let module = r#"(module (func (export "half") (param f32) (result f32)
+        (f32.mul (local.get 0) (f32.const 0.5))))"#;
+    assert!(is_aot(&Bench::new().compile(module, &[])));
+}
+
 #[test]
 fn standard_input_and_output_take_the_same_bytes_as_files() {
     let bench = Bench::new();
