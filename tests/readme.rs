@@ -85,7 +85,10 @@ fn is_true(page: &str, begin: &str, end: &str, at_least: usize) {
         .expect("the samples are missing: run scripts/build-samples");
     for sample in samples {
         let sample = sample.unwrap();
-        symlink(sample.path(), dir.path().join(sample.file_name())).unwrap();
+        if sample.file_type().unwrap().is_file() {
+            // Some of the commands change what others read.
+            fs::copy(sample.path(), dir.path().join(sample.file_name())).unwrap();
+        }
     }
     let path = std::env::var("PATH").unwrap();
     let has_jq = Command::new("jq")
