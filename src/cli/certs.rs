@@ -160,6 +160,7 @@ fn to_text(args: &Args, made: &Certificates) -> String {
              use_identity_as_username true\n\
              \nOr arena broker:\n    \
              [mqtt_server]\n    \
+             listen = \"\"    # no port without TLS\n    \
              tls_listen = \"0.0.0.0:8883\"\n    \
              tls_cert = \"{cert}\"\n    \
              tls_key = \"{key}\"\n    \

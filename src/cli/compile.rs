@@ -35,10 +35,10 @@ use super::status::{Failure, Status, print, printable};
     arena compile --cache app.wasm\n      \
         so that the first arena run app.wasm has it at hand")]
 pub(super) struct Args {
-    /// The module: .wasm or .wat (text); \"-\" is standard input
+    /// The module: .wasm or .wat (text); "-" is standard input
     file: PathBuf,
 
-    /// Where the code goes; \"-\" is standard output [default: FILE with the ending .aot]
+    /// Where the code goes; "-" is standard output [default: FILE with the ending .aot]
     #[arg(short, long, value_name = "OUTPUT")]
     output: Option<PathBuf>,
 
@@ -46,12 +46,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "ARCH", value_parser = ["host", "x86_64", "aarch64"])]
     target: Option<String>,
 
-    /// The processor: \"baseline\" is any of the architecture, \"native\" this machine's, \"rpi3\", \"rpi4\"
-    /// and \"rpi5\" are Raspberry Pis; or a name that LLVM knows
+    /// The processor: "baseline" is any of the architecture, "native" this machine's, "rpi3", "rpi4"
+    /// and "rpi5" are Raspberry Pis; or a name that LLVM knows
     #[arg(long, value_name = "NAME", default_value = "baseline")]
     cpu: String,
 
-    /// Features of the processor to add or take away, as \"+avx2,-bmi\"
+    /// Features of the processor to add or take away, as "+avx2,-bmi"
     #[arg(
         long,
         value_name = "LIST",

@@ -135,7 +135,7 @@ fn make(dir: &Path) {
     let told = made.unwrap();
     for word in [
         "require_certificate true",
-        "[mqtt_server]",
+        "[mqtt_server]\n    listen = \"\"",
         "url = \"mqtts://broker.local:8883\"",
     ] {
         assert!(told.contains(word), "{told}");
