@@ -62,6 +62,9 @@ pub enum CompileError {
     /// It took too long.
     #[error("compiling takes longer than the {} s that it may", .0.as_secs())]
     Time(Duration),
+    /// It does not get on: on a busy machine, or for ever.
+    #[error("the compiler has not ended after {} s", .0.as_secs())]
+    Waits(Duration),
     /// The compiler ended without a word, as it does when it has no memory left.
     #[error(
         "the compiler was ended by signal {0}; it may have needed more memory than it may have"
@@ -90,7 +93,7 @@ pub enum CompileError {
 
 impl CompileError {
     /// Whether the same module comes to the same end again: not where somebody has ended the
-    /// compiler, by Ctrl-C for example.
+    /// compiler, by Ctrl-C for example, or where it was the machine that was slow.
     pub(super) fn would_repeat(&self) -> bool {
         match self {
             CompileError::Refused(_) | CompileError::Time(_) => true,
@@ -113,6 +116,8 @@ const FAULTS: [Signal; 7] = [
 
 /// The compiler's name.
 const PROGRAM: &str = "arena-aotc";
+/// How it begins what it says of the module.
+const OF_THE_MODULE: &str = "arena-aotc: -: ";
 /// How much it may write to stderr that anybody reads.
 const MAX_MESSAGES: u64 = 64 << 10;
 /// How often whoever waits is asked whether to go on.
@@ -224,7 +229,10 @@ impl Compiler {
         };
         match (status.code(), status.signal()) {
             (Some(0), _) => {}
-            (Some(1), _) => return Err(CompileError::Refused(said(messages))),
+            // What is said of the module begins with its name; another program may end so, too.
+            (Some(1), _) if messages.lines().any(|line| line.starts_with(OF_THE_MODULE)) => {
+                return Err(CompileError::Refused(said(messages)));
+            }
             (Some(_), _) => return Err(CompileError::Failed(said(messages))),
             (None, Some(signal)) if signal == Signal::XCPU.as_raw() => {
                 return Err(CompileError::Time(bounds.time));
@@ -280,7 +288,7 @@ fn wait(
         }
         let passed = begun.elapsed();
         if passed > most {
-            return Err(CompileError::Time(most));
+            return Err(CompileError::Waits(most));
         }
         if !go_on(passed) {
             return Err(CompileError::Stopped);
@@ -355,7 +363,7 @@ mod tests {
                 "echo 'arena-aotc: -: invalid module: x' >&2; exit 1",
                 "invalid module: x",
             ),
-            ("exit 1", "it says nothing"),
+            ("exit 1", "the compiler fails: it says nothing"),
             (
                 "echo 'arena-aotc: no such cpu' >&2; exit 2",
                 "the compiler fails: no such cpu",
@@ -383,7 +391,8 @@ mod tests {
     #[test]
     fn an_end_that_others_make_says_nothing_of_the_module() {
         for (text, repeats) in [
-            ("exit 1", true),
+            ("echo 'arena-aotc: -: invalid module: x' >&2; exit 1", true),
+            ("echo 'no such library' >&2; exit 1", false),
             ("kill -ABRT $$", true),
             ("kill -SEGV $$", true),
             ("kill -XCPU $$", true),
@@ -409,7 +418,8 @@ mod tests {
             ..BOUNDS
         };
         let late = compiler.compile(b"", &target, &short, &mut |_| true);
-        assert!(matches!(late, Err(CompileError::Time(_))));
+        let late = late.unwrap_err();
+        assert!(matches!(late, CompileError::Waits(_)) && !late.would_repeat());
     }
 
     #[test]
@@ -417,7 +427,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let compiler = script(
             dir.path(),
-            "env | cut -d= -f1 | sort | tr '\\n' ' ' >&2; exit 1",
+            "echo \"arena-aotc: -: $(env | cut -d= -f1 | sort | tr '\\n' ' ')\" >&2; exit 1",
         );
         let error = compiler.compile(b"", &Target::host("native"), &BOUNDS, &mut |_| true);
         let names = error.unwrap_err().to_string();

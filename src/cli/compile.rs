@@ -212,7 +212,10 @@ fn output(args: &Args) -> Result<PathBuf, Failure> {
 fn failure(args: &Args, error: &MakeError) -> Failure {
     let status = match error {
         MakeError::Compile(
-            CompileError::Refused(_) | CompileError::Time(_) | CompileError::Ended(_),
+            CompileError::Refused(_)
+            | CompileError::Time(_)
+            | CompileError::Waits(_)
+            | CompileError::Ended(_),
         ) => Status::CannotLoad,
         _ => Status::CannotStart,
     };

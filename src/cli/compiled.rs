@@ -21,6 +21,9 @@ pub(super) struct Compiled {
     config: Option<PathBuf>,
 }
 
+/// On a busy machine a compilation takes longer by the clock than was estimated.
+const PATIENCE: u32 = 10;
+
 impl Compiled {
     /// As the settings have it; `None` when modules are to be interpreted. `stop` is what stops the
     /// module.
@@ -44,7 +47,8 @@ impl Compiled {
         self.artifacts.find_or_make(&name, wasm, go_on)
     }
 
-    /// The code of a module if it is in the cache, or can be made quickly.
+    /// The code of a module if it is in the cache, or can be made quickly: by an estimate, which is
+    /// believed only so long.
     pub(super) fn at_hand(&self, file: &Path, wasm: &[u8]) -> Option<Vec<u8>> {
         match self.artifacts.find(&artifacts::digest(wasm)) {
             Found::Code(code) => Some(code),
@@ -55,7 +59,8 @@ impl Compiled {
                     && self.artifacts.can_compile()
                     && self.artifacts.cache().is_usable();
                 let name = file.to_string_lossy();
-                let go_on = &mut |_| !self.stop.is_stopped();
+                let most = self.first * PATIENCE;
+                let go_on = &mut |passed| passed < most && !self.stop.is_stopped();
                 let make = || self.artifacts.make(&name, wasm, go_on).ok();
                 quick.then(make).flatten()
             }

@@ -186,7 +186,8 @@ settings! {
         cpu: String as Text = |_| "native".to_owned(),
             example "\"baseline\"";
         /// How long a start may wait for the compiler, by an estimate, with `arena run`.
-        /// A module that takes longer is interpreted while it is compiled.
+        /// A module that takes longer is interpreted while it is compiled, and so is one that takes
+        /// ten times as long after all.
         compile_first: Duration as Time = |_| seconds(1),
             range Duration::ZERO..=HOUR, example "\"0s\"";
         /// How much CPU time the compiler may take for a module.

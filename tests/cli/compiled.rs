@@ -101,6 +101,41 @@ fn what_compiles_quickly_is_compiled_first() {
 }
 
 #[test]
+fn a_compiler_that_does_not_get_on_keeps_no_start_waiting() {
+    let Some(workshop) = Workshop::new() else {
+        return;
+    };
+    let hangs = workshop.place.path("hangs");
+    let script = r#"#!/bin/sh
+sleep 10
+touch "$0.done"
+"#;
+    // Another process writes it: a child that another test is just starting may have it open.
+    let written = std::process::Command::new("sh")
+        .args(["-c", r#"printf %s "$1" > "$0" && chmod +x "$0""#])
+        .arg(&hangs)
+        .arg(script)
+        .status();
+    assert!(written.unwrap().success());
+    let mut arena = workshop.arena([OsStr::new("run"), sample("hello.wasm").as_os_str()]);
+    arena
+        .command
+        .env("ARENA_COMPILER", &hangs)
+        .env("ARENA_ENGINE_COMPILE_FIRST", "200ms");
+    arena.outcome().prints("Hello from WebAssembly!\n");
+    assert!(!workshop.place.path("hangs.done").exists());
+    // Nothing was learned of the module. The other one is let try it again first.
+    let patience = Instant::now() + Duration::from_secs(60);
+    while workshop.names() != ["hello.wasm"] {
+        assert!(Instant::now() < patience, "it is not compiled");
+        workshop
+            .run(&[], "hello.wasm")
+            .prints("Hello from WebAssembly!\n");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn traps_name_the_functions_of_compiled_code() {
     let Some(workshop) = Workshop::new() else {
         return;
