@@ -29,7 +29,8 @@ pub use error::{ParseError, Reason};
 pub use incoming::{Incoming, parse};
 pub use object_id::{MAX_OBJECT_ID, ObjectId};
 pub use request::{
-    Action, DeleteModule, DeleteRuntime, ExitReason, ExitReport, Request, RequestData,
+    Action, DeleteModule, DeleteRuntime, ExitReason, ExitReport, OUT_OF_CPU_TIME, Request,
+    RequestData,
 };
 pub use response::{RegisterAnswer, Response};
 pub use runtime::{APIS, Child, KeepAlive, Runtime, timestamp};

@@ -85,6 +85,10 @@ pub struct ExitReport {
     pub message: String,
 }
 
+/// The code of a module that was ended since it had used up its CPU time (`resources.cpu_ms`): 128 and
+/// SIGXCPU, as for a process that reaches its limit.
+pub const OUT_OF_CPU_TIME: i32 = 152;
+
 /// Why a module ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitReason {

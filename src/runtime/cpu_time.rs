@@ -93,11 +93,17 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    /// A module that has begun to run, and when.
+    fn begun(millis: u64) -> (Instant, CpuTime) {
+        let begin = Instant::now();
+        let mut time = CpuTime::new(millis, begin);
+        time.begin(begin);
+        (begin, time)
+    }
+
     #[test]
     fn who_computes_is_looked_at_when_it_could_be_over() {
-        let begin = Instant::now();
-        let mut time = CpuTime::new(1000, begin);
-        time.begin(begin);
+        let (begin, mut time) = begun(1000);
         let (mut now, mut looks) = (time.deadline(), 1);
         while !time.look(now, now - begin, 1) {
             now = time.deadline();
@@ -110,9 +116,7 @@ mod tests {
 
     #[test]
     fn threads_use_it_sooner() {
-        let begin = Instant::now();
-        let mut time = CpuTime::new(1000, begin);
-        time.begin(begin);
+        let (begin, mut time) = begun(1000);
         let mut now = begin;
         let mut looks = 0;
         while !time.look(now, (now - begin) * 4, 4) {
@@ -125,9 +129,7 @@ mod tests {
 
     #[test]
     fn who_waits_with_little_left_is_looked_at_seldom() {
-        let begin = Instant::now();
-        let mut time = CpuTime::new(100, begin);
-        time.begin(begin);
+        let (begin, mut time) = begun(100);
         let mut now = begin;
         for _ in 0..10 {
             assert!(!time.look(now, ms(99), 1));
@@ -144,9 +146,7 @@ mod tests {
 
     #[test]
     fn starts_count_together() {
-        let now = Instant::now();
-        let mut time = CpuTime::new(100, now);
-        time.begin(now);
+        let (now, mut time) = begun(100);
         assert!(!time.end(ms(60)));
         time.begin(now);
         assert!(!time.look(now, ms(39), 1));

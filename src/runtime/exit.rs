@@ -1,6 +1,6 @@
 //! How a module has ended.
 
-use crate::protocol::{ExitReason, ExitReport};
+use crate::protocol::{ExitReason, ExitReport, OUT_OF_CPU_TIME};
 use crate::wamr::{CallError, Trap, TrapKind};
 
 /// How a module has ended, as its exit report says it.
@@ -17,8 +17,6 @@ pub(super) struct Exit {
 const TRAPPED: i32 = 134;
 /// 128 and SIGTERM.
 const STOPPED: i32 = 143;
-/// 128 and SIGXCPU, as for a process that reaches its limit.
-const OUT_OF_CPU_TIME: i32 = 152;
 
 impl Exit {
     /// From what a call of `_start` came to.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::protocol::{ExitReport, ModuleEngine, ObjectId, timestamp};
+use crate::protocol::{ExitReport, ModuleEngine, OUT_OF_CPU_TIME, ObjectId, timestamp};
 
 /// A runtime.
 #[derive(Clone, Debug, PartialEq)]
@@ -314,8 +314,8 @@ impl Exit {
         match self.reason.as_str() {
             "returned" => false,
             "exited" => self.code.unwrap_or_default() != 0,
-            // It has had all the CPU time that it was to have (128 and SIGXCPU).
-            "stopped" => self.code != Some(152),
+            // It has had all the CPU time that it was to have.
+            "stopped" => self.code != Some(OUT_OF_CPU_TIME.into()),
             _ => true,
         }
     }
