@@ -47,7 +47,8 @@ fn compile(wamr: &wamr::Sources, llvm: &llvm::Llvm) -> Result<()> {
         .flag_if_supported("-fno-rtti")
         .files(wamr.compiler_cxx_files())
         .file(shim.join("optimize.cpp"))
-        .file(shim.join("target.cpp"));
+        .file(shim.join("target.cpp"))
+        .file(shim.join("traps.cpp"));
     let mut objects: Vec<PathBuf> = cxx
         .try_compile_intermediates()
         .map_err(|error| format!("cannot compile the C++ sources: {error}"))?;

@@ -6,6 +6,7 @@
 // those of the engine's own data, which never lie in it.
 
 #include <initializer_list>
+#include <utility>
 
 #include <llvm/ADT/SmallVector.h>
 #include <llvm/Analysis/TargetLibraryInfo.h>
@@ -17,20 +18,13 @@
 #include <llvm/IR/Module.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Target/TargetMachine.h>
+#include <llvm/Transforms/Utils/Mem2Reg.h>
 
 #include "../aot/aot_runtime.h"
 #include "aot_llvm.h"
+#include "traps.h"
 
 namespace {
-
-// Where addresses are relative to the GS register.
-constexpr unsigned GS = 256;
-
-bool
-is_in_linear_memory(const llvm::Type *type)
-{
-    return type->isPointerTy() && type->getPointerAddressSpace() == GS;
-}
 
 // Linear memory as an object of which LLVM knows no more than that it stays in its place: while the
 // passes run, a function that returns its start; afterwards, address 0 of its address space.
@@ -176,8 +170,10 @@ run_passes(llvm::Module &module, llvm::TargetMachine *machine,
     llvm::CGSCCAnalysisManager components;
     llvm::ModuleAnalysisManager modules;
 
-    // The C library's functions cannot reach linear memory by the GS register, so no loop may become
-    // a call of them.
+    // No loop may become a call of these. By the GS register they could not reach linear memory. Without
+    // it they could, but a module that is to stop is let go only from its own code, and must not have
+    // gigabytes to fill before it comes back to that; and they need not write from the front, so that
+    // other stores than the loop's were made before a trap.
     llvm::TargetLibraryInfoImpl library(machine->getTargetTriple());
     for (const llvm::LibFunc function :
          { llvm::LibFunc_memcpy, llvm::LibFunc_memmove, llvm::LibFunc_memset,
@@ -192,9 +188,15 @@ run_passes(llvm::Module &module, llvm::TargetMachine *machine,
     builder.registerCGSCCAnalyses(components);
     builder.crossRegisterProxies(loops, functions, components, modules);
 
-    auto passes = level == llvm::OptimizationLevel::O0
-                      ? builder.buildO0DefaultPipeline(level)
-                      : builder.buildPerModuleDefaultPipeline(level);
+    const bool optimized = level != llvm::OptimizationLevel::O0;
+    llvm::FunctionPassManager first;
+    if (optimized)
+        first.addPass(llvm::PromotePass());
+    first.addPass(KeepTraps());
+    llvm::ModulePassManager passes;
+    passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(first)));
+    passes.addPass(optimized ? builder.buildPerModuleDefaultPipeline(level)
+                             : builder.buildO0DefaultPipeline(level));
     passes.run(module, modules);
 }
 
