@@ -222,6 +222,71 @@ fn wrong_settings_are_refused() {
     );
 }
 
+/// What would only be seen when a service starts.
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let home = Home::new("");
+    let made = Command::new(env!("CARGO_BIN_EXE_arena"))
+        .args(["certs", "--server", "localhost", "--client", "one", "--out"])
+        .arg(home.path("certs"))
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    home.file("letter", "Dear Ada,\n");
+    home.file(
+        "good.toml",
+        "[broker]\nurl = 'mqtts://localhost'\nca = 'certs/ca.pem'\n\
+         cert = 'certs/one.pem'\nkey = 'certs/one.key'\n\
+         [mqtt_server]\ntls_listen = '127.0.0.1:0'\ntls_cert = 'certs/server.pem'\n\
+         tls_key = 'certs/server.key'\ntls_client_ca = 'certs/ca.pem'\n",
+    );
+    assert_eq!(home.config(&[], &["--file", "good.toml"]).printed(), "");
+    for (settings, words) in [
+        (
+            "[security]\nrequire_signed_modules = true",
+            "security.require_signed_modules (~/bad.toml:2) needs security.trusted_keys or \
+             security.trusted_files too",
+        ),
+        (
+            "[security]\ntrusted_keys = ['none']",
+            "security.trusted_keys (~/bad.toml:2): ~/none: No such file or directory (os error 2)",
+        ),
+        (
+            "[security]\ntrusted_keys = ['letter']",
+            "security.trusted_keys: ~/letter is no public key of Ed25519 (PEM, or 44 characters of \
+             base64)",
+        ),
+        (
+            "[mqtt_server]\nlisten = ''",
+            "the broker has no address to listen on: set mqtt_server.listen, tls_listen, ws or wss",
+        ),
+        (
+            "[mqtt_server]\ntls_cert = 'certs/server.pem'\ntls_key = 'certs/one.key'",
+            "mqtt_server.tls_cert: ~/certs/server.pem: it does not fit the key ~/certs/one.key: keys \
+             may not be consistent: KeyMismatch",
+        ),
+        (
+            "[broker]\nurl = 'mqtts://a'\nca = 'certs/ca.pem'\ncert = 'certs/one.pem'\n\
+             key = 'certs/server.key'",
+            "broker.cert: the certificate ~/certs/one.pem and the key ~/certs/server.key do not fit: \
+             keys may not be consistent: KeyMismatch",
+        ),
+        (
+            "[supervisor]\njwt_secret_file = 'letter'",
+            "supervisor.jwt_secret_file: the secret in ~/letter has 9 bytes: it needs at least 32",
+        ),
+        (
+            "[supervisor]\nlisten = '0.0.0.0:8000'",
+            "supervisor.listen: 0.0.0.0:8000 can be reached from other machines, and there are no keys \
+             that tokens are checked with: set supervisor.jwt_secret_file or \
+             supervisor.jwt_public_key, or listen on 127.0.0.1",
+        ),
+    ] {
+        home.file("bad.toml", settings);
+        home.config(&[], &["--file", "bad.toml"]).refused(words);
+    }
+}
+
 #[test]
 fn passwords_are_neither_shown_nor_left_open() {
     let home = Home::new("[broker]\nuser = 'me'\npassword = 'hunter2'\n");

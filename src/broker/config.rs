@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::config::MqttServerSettings;
 
+use super::error::BrokerError;
+
 /// The certificate of a broker, as files in PEM format. They are read again when they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -76,6 +78,18 @@ impl Default for BrokerConfig {
             queue_messages: 10_000,
             queue_bytes: 64 << 20,
             retained_messages: 100_000,
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// Whether it can listen anywhere, as far as that can be known.
+    pub(super) fn check_addresses(&self) -> Result<(), BrokerError> {
+        let encrypted = self.tls_listen.or(self.wss);
+        match encrypted {
+            Some(address) if self.tls.is_none() => Err(BrokerError::NoCertificate(address)),
+            None if self.listen.or(self.ws).is_none() => Err(BrokerError::NoAddress),
+            _ => Ok(()),
         }
     }
 }

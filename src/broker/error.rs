@@ -17,10 +17,12 @@ pub enum BrokerError {
         error: io::Error,
     },
     /// There is no address to listen on.
-    #[error("the broker has no address to listen on")]
+    #[error(
+        "the broker has no address to listen on: set mqtt_server.listen, tls_listen, ws or wss"
+    )]
     NoAddress,
     /// TLS is to be spoken, and there is no certificate.
-    #[error("a broker that listens for TLS on {0} needs a certificate and its key")]
+    #[error("a broker that listens for TLS on {0} needs mqtt_server.tls_cert and tls_key")]
     NoCertificate(SocketAddr),
     /// A file cannot be used.
     #[error("{}: {why}", .file.display())]
@@ -36,6 +38,17 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// Whether what it is made from cannot be, so that another attempt comes to the same.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        match self {
+            BrokerError::NoAddress | BrokerError::NoCertificate(_) | BrokerError::File { .. } => {
+                true
+            }
+            BrokerError::Bind { .. } | BrokerError::Start(_) => false,
+        }
+    }
+
     pub(super) fn file(file: impl Into<PathBuf>, why: impl ToString) -> BrokerError {
         BrokerError::File {
             file: file.into(),

@@ -15,7 +15,7 @@ use super::ending::Ending;
 use super::engine::Engine;
 use super::error::BrokerError;
 use super::listener::{self, Front, Kind};
-use super::{probe, tls};
+use super::{access, probe, tls};
 use crate::system::TaskPulse;
 
 /// More threads than that do not make it faster.
@@ -71,18 +71,31 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// Looks for what is wrong with a configuration, without starting anything: all that
+    /// [`Broker::start`] would say of addresses and files, and of a certificate that no address uses.
+    ///
+    /// # Errors
+    /// There is no address, or a file cannot be used.
+    pub fn check(config: &BrokerConfig) -> Result<(), BrokerError> {
+        config.check_addresses()?;
+        if let Some(files) = &config.tls {
+            tls::acceptor(files)?;
+        }
+        let (_end, ended) = watch::channel(false);
+        access::provider(config, Ending::new(ended))?;
+        Ok(())
+    }
+
     /// Starts a broker. It accepts connections when this returns.
     ///
     /// # Errors
     /// An address cannot be listened on, a file of the configuration cannot be used, or the
     /// system refuses threads.
     pub fn start(config: BrokerConfig) -> Result<Broker, BrokerError> {
-        let tls_address = config.tls_listen.or(config.wss);
-        let tls = match (tls_address, &config.tls) {
-            (Some(address), None) => return Err(BrokerError::NoCertificate(address)),
-            (Some(_), Some(files)) => Some(tls::acceptor(files)?),
-            (None, _) => None,
-        };
+        config.check_addresses()?;
+        let encrypted = config.tls_listen.or(config.wss).is_some();
+        let files = config.tls.as_ref().filter(|_| encrypted);
+        let tls = files.map(tls::acceptor).transpose()?;
         let (end, ended) = watch::channel(false);
         let mut ended = Ending::new(ended);
         let (shutdown, _) = broadcast::channel(1);
@@ -199,9 +212,6 @@ fn listen(
         listener.set_nonblocking(true).map_err(failed)?;
         *got = Some(listener.local_addr().map_err(failed)?);
         bound.push((listener, kind));
-    }
-    if bound.is_empty() {
-        return Err(BrokerError::NoAddress);
     }
     let _context = runtime.enter();
     for (listener, kind) in bound {

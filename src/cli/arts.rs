@@ -14,6 +14,7 @@ use crate::supervisor::{
     HttpConfig, HttpServer, ModuleState, RuntimeState, Supervisor, SupervisorConfig,
 };
 
+use super::check;
 use super::logging;
 use super::service::Service;
 use super::settings::SupervisorFlags;
@@ -48,13 +49,15 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let cannot_start = |why: String| Failure::new(Status::CannotStart, why);
     // First, so that nothing is begun with an address or keys that cannot be.
-    let http = HttpConfig::new(settings).map_err(|e| Failure::new(Status::Usage, e.to_string()))?;
+    let files = settings.files();
+    let http =
+        HttpConfig::new(settings).map_err(|e| check::cannot_start(&files, true, &e.to_string()))?;
     // The client id of the settings is the runtime's.
     let id = format!("arena-arts-{}", Uuid::new_v4().simple());
     let link = runtime::link(&settings.broker, id)
-        .map_err(|e| cannot_start(format!("the broker {}: {e}", settings.broker.url)))?;
+        .map_err(|e| check::cannot_start(&files, true, &e.to_string()))?;
     let supervisor = Supervisor::start(SupervisorConfig::new(settings, link))
-        .map_err(|e| cannot_start(e.to_string()))?;
+        .map_err(|e| check::cannot_start(&files, e.is_of_settings(), &e.to_string()))?;
     let server = HttpServer::start(http, supervisor.clone()).map_err(|e| {
         supervisor.stop(STOP);
         cannot_start(e.to_string())

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::broker::{Broker, BrokerConfig, set_password};
 
+use super::check;
 use super::logging;
 use super::run::signals;
 use super::service::Service;
@@ -81,8 +82,9 @@ fn serve(args: &Args) -> Result<ExitCode, Failure> {
     raise_file_limit();
     let signals = signals()?;
     let config = BrokerConfig::from(&effective.settings.mqtt_server);
+    let files = effective.settings.files();
     let broker = Broker::start(config)
-        .map_err(|e| Failure::new(Status::CannotStart, printable_lines(&e.to_string())))?;
+        .map_err(|e| check::cannot_start(&files, e.is_of_settings(), &e.to_string()))?;
     let lines: String = broker
         .addresses()
         .urls()
@@ -107,10 +109,6 @@ fn serve(args: &Args) -> Result<ExitCode, Failure> {
         warn!("some connections did not end in time");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn printable_lines(text: &str) -> String {
-    text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Each connection is an open file, and the usual limit is for programs that have few.

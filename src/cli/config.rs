@@ -7,6 +7,7 @@ use tracing::warn;
 
 use crate::config::{self, Effective, Surroundings};
 
+use super::check;
 use super::logging;
 use super::settings::{self, Has as _, OfBroker, OfRuntime, OfSupervisor, RuntimeFlags};
 use super::status::{Failure, Status, print};
@@ -14,7 +15,9 @@ use super::status::{Failure, Status, print};
 /// Show the settings that hold, and where each comes from.
 ///
 /// It is printed as a file of settings that can be used as it is; passwords are left out. What
-/// is wrong anywhere is said on stderr, with its place, and the exit status is 2.
+/// is wrong anywhere is said on stderr, with its place, and the exit status is 2. So it is with files
+/// that they name: keys, certificates, passwords and rules are read as runtime, supervisor and broker
+/// would read them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     arena config\n  \
@@ -94,31 +97,38 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(service) = args.template {
         return print(&service.template()).map(|()| ExitCode::SUCCESS);
     }
-    let text = if let Some(file) = &args.file {
+    let (text, found) = if let Some(file) = &args.file {
         if !args.flags.is_empty() {
             let why = "--file looks at the file by itself, so it takes no settings\n\
                        Use --config to see them together";
             return Err(Failure::new(Status::Usage, why));
         }
         let effective = config::load_file(file, &Surroundings::of_process());
-        warnings(&effective.map_err(|e| settings::failure(&e))?);
-        String::new()
+        let effective = effective.map_err(|e| settings::failure(&e))?;
+        (String::new(), look(&effective))
     } else {
         let effective = args.flags.load()?;
-        warnings(&effective);
-        if args.json {
+        let text = if args.json {
             format!("{:#}\n", config::to_json(&effective))
         } else {
             config::to_toml(&effective)
-        }
+        };
+        (text, look(&effective))
     };
-    print(&text).map(|()| ExitCode::SUCCESS)
+    print(&text)?;
+    if found.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::new(Status::Usage, found.join("\n")))
 }
 
-/// Says what should be looked at, in the way that the settings want messages.
-fn warnings(effective: &Effective) {
+/// Says what should be looked at, in the way that the settings want messages; returns what is wrong
+/// with the files that they name.
+fn look(effective: &Effective) -> Vec<String> {
     logging::init(&effective.settings.log);
-    for warning in &effective.warnings {
+    let found = check::look(effective);
+    for warning in effective.warnings.iter().chain(&found.unseen) {
         warn!("{warning}");
     }
+    found.problems
 }

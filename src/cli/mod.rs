@@ -5,6 +5,7 @@ mod broker;
 mod cache;
 mod certs;
 mod channels;
+mod check;
 mod client;
 mod compile;
 mod compiled;

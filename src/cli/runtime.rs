@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::runtime::{Node, NodeHandle, confine};
 
+use super::check;
 use super::logging;
 use super::settings::RuntimeFlags;
 use super::status::{Failure, Status};
@@ -39,8 +40,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         Ok(None) => info!("sandbox off: the runtime keeps all that its user may do"),
         Err(error) => return Err(Failure::new(Status::CannotStart, error.to_string())),
     }
+    let files = effective.settings.files();
     let (mut node, handle) = Node::start(effective.settings)
-        .map_err(|e| Failure::new(Status::CannotStart, e.to_string()))?;
+        .map_err(|e| check::cannot_start(&files, e.is_of_settings(), &e.to_string()))?;
     end_on_signals(handle)
         .map_err(|e| Failure::new(Status::CannotStart, format!("cannot handle signals: {e}")))?;
     node.tell_service_manager();

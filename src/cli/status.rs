@@ -10,9 +10,9 @@ use std::process::ExitCode;
 pub(super) enum Status {
     /// The output cannot be written.
     CannotWrite = 1,
-    /// The command line cannot be used.
+    /// The command line cannot be used, or the settings, or a file that they name.
     Usage = 2,
-    /// A service cannot be started with these settings here.
+    /// A service cannot be started here and now.
     CannotStart = 3,
     /// The supervisor refuses, or says that something is not well.
     Refused = 4,

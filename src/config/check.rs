@@ -61,6 +61,16 @@ pub(super) fn together(merge: &mut Merge) {
             problems.push(format!("{one} needs mqtt_server.tls_{other} too"));
         }
     }
+    let security = &merge.settings.security;
+    if security.require_signed_modules
+        && security.trusted_keys.is_empty()
+        && security.trusted_files.is_empty()
+    {
+        problems.push(format!(
+            "{} needs security.trusted_keys or security.trusted_files too",
+            name("security.require_signed_modules")
+        ));
+    }
     let restart = &merge.settings.restart;
     if restart.backoff_min > restart.backoff_max {
         let (min, max) = (name("restart.backoff_min"), name("restart.backoff_max"));
@@ -75,23 +85,9 @@ pub(super) fn files(merge: &mut Merge, file: Option<&Path>) {
     let broker = &merge.settings.broker;
     let server = &merge.settings.mqtt_server;
     let mut warnings = Vec::new();
-    let secret_files = [
-        ("broker.password_file", &broker.password_file),
-        ("broker.token_file", &broker.token_file),
-        ("broker.key", &broker.key),
-        ("mqtt_server.tls_key", &server.tls_key),
-        ("mqtt_server.password_file", &server.password_file),
-        ("mqtt_server.jwt_secret_file", &server.jwt_secret_file),
-        (
-            "supervisor.jwt_secret_file",
-            &merge.settings.supervisor.jwt_secret_file,
-        ),
-    ];
-    for (key, path) in secret_files {
-        if let Some(path) = path
-            && others_can_read(path)
-        {
-            warnings.push(readable(path, key));
+    for file in merge.settings.files() {
+        if file.secret && others_can_read(&file.path) {
+            warnings.push(readable(&file.path, file.key));
         }
     }
     for key in ["broker.password", "broker.url"] {

@@ -26,6 +26,7 @@ mod doc;
 mod environment;
 mod error;
 mod file;
+mod files;
 mod kind;
 mod kinds;
 mod load;
@@ -44,6 +45,7 @@ mod types;
 
 pub use doc::markdown;
 pub use error::ConfigError;
+pub use files::NamedFile;
 pub use load::{Effective, FlagValues, Origin, load, load_file};
 pub use parse::{Dir, dir, duration, size};
 pub use places::data_dir;

@@ -17,7 +17,7 @@ pub enum BrokerError {
     #[error(transparent)]
     Url(#[from] BrokerUrlError),
     /// The password's file cannot be read.
-    #[error("cannot read the password's file: {0}")]
+    #[error("broker.password_file: {0}")]
     Password(#[from] io::Error),
 }
 

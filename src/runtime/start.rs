@@ -70,6 +70,24 @@ pub enum NodeError {
     Thread(#[from] io::Error),
 }
 
+impl NodeError {
+    /// Whether the settings alone are to blame, so that another attempt comes to the same.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        match self {
+            NodeError::Realm(_)
+            | NodeError::Topic(_)
+            | NodeError::Broker(_)
+            | NodeError::Trust(_) => true,
+            NodeError::Link(error) => error.is_of_settings(),
+            NodeError::Engine(_)
+            | NodeError::Identity(_)
+            | NodeError::Http(_)
+            | NodeError::Thread(_) => false,
+        }
+    }
+}
+
 /// Tells a node to end, from any thread.
 #[derive(Clone, Debug)]
 pub struct NodeHandle {

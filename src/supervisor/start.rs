@@ -79,6 +79,20 @@ pub enum SupervisorError {
     System(#[from] io::Error),
 }
 
+impl SupervisorError {
+    /// Whether the settings alone are to blame, so that another attempt comes to the same.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        match self {
+            SupervisorError::Realm(_) | SupervisorError::Topic(_) => true,
+            SupervisorError::Link(error) => error.is_of_settings(),
+            SupervisorError::Journal(_)
+            | SupervisorError::Store(_)
+            | SupervisorError::System(_) => false,
+        }
+    }
+}
+
 /// Deleted modules that are remembered.
 const DELETED: usize = 20_000;
 /// What a client may send: what MQTT can carry.

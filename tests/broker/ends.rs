@@ -124,10 +124,14 @@ fn settings_that_cannot_be() {
         (vec!["--tls-key", "key.pem"], 2, "mqtt_server.tls_cert"),
         (vec!["--listen", "localhost"], 2, "an address and a port"),
         (vec!["--max-packet", "1GiB"], 2, "256MiB"),
-        (vec!["--listen", ""], 3, "no address"),
-        (vec!["--password-file", "nowhere"], 3, "nowhere"),
-        (vec!["--password-file", "letter"], 3, "line 1"),
-        (vec!["--acl", "letter"], 3, "line 1"),
+        (vec!["--listen", ""], 2, "set mqtt_server.listen"),
+        (
+            vec!["--password-file", "nowhere"],
+            2,
+            "mqtt_server.password_file: ",
+        ),
+        (vec!["--password-file", "letter"], 2, "line 1"),
+        (vec!["--acl", "letter"], 2, "line 1"),
     ] {
         let mut command = ArenaBroker::arena(dir.path());
         let (status, _, err) = run(command.arg("broker").args(&args), b"");

@@ -114,3 +114,47 @@ fn what_cannot_start_is_not_ready() {
     assert_eq!(runtime.exit_status(), Some(3));
     assert_eq!(runtime.rest(), [""; 0]);
 }
+
+/// systemd starts a service again that cannot start, but not one whose settings are wrong.
+#[test]
+fn settings_that_cannot_be_have_a_status_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("letter"), "Dear Ada,\n").unwrap();
+    let set = |key: &str, value: &str| format!("--set={key}={value}");
+    for args in [
+        vec![
+            "runtime".to_owned(),
+            set("security.require_signed_modules", "true"),
+        ],
+        vec![
+            "runtime".to_owned(),
+            set("security.trusted_keys", &at("none")),
+        ],
+        vec![
+            "runtime".to_owned(),
+            set("security.trusted_keys", &at("letter")),
+        ],
+        vec![
+            "runtime".to_owned(),
+            "--user=me".to_owned(),
+            set("broker.password_file", &at("none")),
+        ],
+        vec![
+            "arts".to_owned(),
+            "--user=me".to_owned(),
+            set("broker.password_file", &at("none")),
+        ],
+        vec![
+            "arts".to_owned(),
+            set("supervisor.jwt_secret_file", &at("letter")),
+        ],
+        vec!["broker".to_owned(), "--listen=".to_owned()],
+        vec!["broker".to_owned(), set("mqtt_server.acl", &at("none"))],
+    ] {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut service = Watched::start(&args);
+        assert_eq!(service.exit_status(), Some(2), "{args:?}");
+        assert_eq!(service.rest(), [""; 0]);
+    }
+}

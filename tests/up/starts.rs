@@ -132,7 +132,7 @@ fn what_cannot_be_is_an_error_in_a_line_or_two() {
         ),
         (&["--data=file", "--mqtt=127.0.0.1:0"], 3, "file"),
         (&["--data=d", "--mqtt=nowhere"], 2, "--mqtt"),
-        (&["--data=d", "--mqtt=", "--ws="], 3, "no address"),
+        (&["--data=d", "--mqtt=", "--ws="], 2, "no address"),
         (
             &["--data=d", "--join=mqtt://127.0.0.1", "--demo"],
             2,

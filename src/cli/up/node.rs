@@ -7,8 +7,9 @@ use crossbeam_channel::{Receiver, bounded};
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::cli::check;
 use crate::cli::status::{Failure, Status};
-use crate::config::Settings;
+use crate::config::{NamedFile, Settings};
 use crate::runtime::{IdentityError, Node, NodeError, NodeHandle};
 
 /// How long the runtime's thread may take to tell how it is.
@@ -24,19 +25,20 @@ pub(super) struct RunningNode {
     ended: Receiver<()>,
 }
 
-fn cannot_start(error: &NodeError) -> Failure {
+fn cannot_start(files: &[NamedFile], error: &NodeError) -> Failure {
     let why = match error {
         NodeError::Identity(IdentityError::InUse { dir }) => super::settings::in_use(dir),
         other => other.to_string(),
     };
-    Failure::new(Status::CannotStart, why)
+    check::cannot_start(files, error.is_of_settings(), &why)
 }
 
 impl RunningNode {
     pub(super) fn start(settings: Settings) -> Result<RunningNode, Failure> {
         let name = settings.runtime.name.clone();
         let realm = settings.runtime.realm.clone();
-        let (node, handle) = Node::start(settings).map_err(|e| cannot_start(&e))?;
+        let files = settings.files();
+        let (node, handle) = Node::start(settings).map_err(|e| cannot_start(&files, &e))?;
         let uuid = node.uuid();
         let (running, ended) = bounded(0);
         let thread = std::thread::Builder::new()

@@ -8,6 +8,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::broker::{Addresses, Broker, BrokerConfig, BrokerError};
+use crate::cli::check;
 use crate::cli::status::{Failure, Status};
 use crate::config::{Effective, Origin, Settings};
 use crate::runtime;
@@ -49,8 +50,8 @@ impl Realm {
         })?;
         reach(&mut settings, &url)?;
         // Before anything is begun that would have to be ended.
-        let http =
-            HttpConfig::new(&settings).map_err(|e| Failure::new(Status::Usage, e.to_string()))?;
+        let http = HttpConfig::new(&settings)
+            .map_err(|e| check::cannot_start(&settings.files(), true, &e.to_string()))?;
         let supervisor = start_supervisor(&settings)?;
         let http = start_http(http, &supervisor, settings.supervisor.listen, default_http);
         let http = http.inspect_err(|_| {
@@ -132,7 +133,10 @@ fn start_broker(effective: &Effective) -> Result<Broker, Failure> {
         let (address, error) = match Broker::start(config.clone()) {
             Ok(broker) => return Ok(broker),
             Err(BrokerError::Bind { address, error }) => (address, error),
-            Err(error) => return Err(cannot_start(error)),
+            Err(error) => {
+                let (of_settings, files) = (error.is_of_settings(), effective.settings.files());
+                return Err(check::cannot_start(&files, of_settings, &error.to_string()));
+            }
         };
         let in_use = error.kind() == io::ErrorKind::AddrInUse && address.port() != 0;
         let free = Some(SocketAddr::new(address.ip(), 0));
@@ -201,12 +205,15 @@ fn reach(settings: &mut Settings, url: &str) -> Result<(), Failure> {
 fn start_supervisor(settings: &Settings) -> Result<Supervisor, Failure> {
     let id = format!("arena-arts-{}", Uuid::new_v4().simple());
     let link = runtime::link(&settings.broker, id)
-        .map_err(|e| cannot_start(format!("the broker: {e}")))?;
+        .map_err(|e| check::cannot_start(&settings.files(), true, &e.to_string()))?;
     Supervisor::start(SupervisorConfig::new(settings, link)).map_err(|error| match error {
         SupervisorError::Journal(JournalError::InUse(dir)) => {
             cannot_start(super::settings::in_use(&dir))
         }
-        other => cannot_start(other),
+        other => {
+            let of_settings = other.is_of_settings();
+            check::cannot_start(&settings.files(), of_settings, &other.to_string())
+        }
     })
 }
 

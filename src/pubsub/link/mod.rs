@@ -64,6 +64,14 @@ pub enum LinkError {
     Thread(#[from] io::Error),
 }
 
+impl LinkError {
+    /// Whether what it is made from cannot be, so that another attempt comes to the same.
+    #[must_use]
+    pub fn is_of_settings(&self) -> bool {
+        !matches!(self, LinkError::Thread(_))
+    }
+}
+
 /// A connection to the broker, made again whenever it is lost.
 ///
 /// When it is dropped without [`Link::close`], the connection ends without a word, so that the

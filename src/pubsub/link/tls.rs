@@ -19,7 +19,7 @@ pub(super) async fn encrypt(
     host: &str,
     config: &TlsConfig,
 ) -> Result<TlsStream<TcpStream>, Failure> {
-    let client = client(config)?;
+    let client = client(config, roots(config.ca.as_deref())?)?;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Failure::refused(format!("{host} is no name that a certificate can have")))?;
     TlsConnector::from(Arc::new(client))
@@ -28,12 +28,27 @@ pub(super) async fn encrypt(
         .map_err(|e| Failure::io(&e))
 }
 
-fn client(config: &TlsConfig) -> Result<ClientConfig, Failure> {
+impl TlsConfig {
+    /// Reads the files, as each connection does.
+    ///
+    /// # Errors
+    /// Why they cannot be used.
+    pub fn check(&self) -> Result<(), String> {
+        // The system's certificates are no file that is named here.
+        let roots = match &self.ca {
+            Some(ca) => roots(Some(ca)).map_err(|failure| failure.why)?,
+            None => RootCertStore::empty(),
+        };
+        client(self, roots).map(drop).map_err(|failure| failure.why)
+    }
+}
+
+fn client(config: &TlsConfig, roots: RootCertStore) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| Failure::refused(format!("TLS: {e}")))?
-        .with_root_certificates(roots(config.ca.as_deref())?);
+        .with_root_certificates(roots);
     match (&config.cert, &config.key) {
         (None, None) => Ok(builder.with_no_client_auth()),
         (Some(cert), Some(key)) => {
