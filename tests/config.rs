@@ -41,6 +41,7 @@ impl Home {
 
     fn file(&self, name: &str, text: &str) {
         let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -303,6 +304,16 @@ fn passwords_are_neither_shown_nor_left_open() {
     assert_eq!(open.status, Some(0));
     let words = "WARN cli: everybody on this host can read ~/.config/arena/arena.toml \
                  (broker.password): chmod o-r it\n";
+    assert!(open.stderr.ends_with(words), "{}", open.stderr);
+    // What others could put in its place.
+    let home = Home::new("");
+    home.file("token/jwt", "a.b.c");
+    let args = ["--set", "broker.token_file=token/jwt"];
+    home.config(&[], &args).printed();
+    fs::set_permissions(home.path("token"), fs::Permissions::from_mode(0o777)).unwrap();
+    let open = home.config(&[], &args);
+    assert_eq!(open.status, Some(0));
+    let words = "WARN cli: broker.token_file: others can write to ~/token: chmod go-w it\n";
     assert!(open.stderr.ends_with(words), "{}", open.stderr);
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::error::printable;
+use super::exposed::exposed;
 use super::load::{Merge, Origin};
 
 /// Settings that exclude or need each other.
@@ -88,6 +89,12 @@ pub(super) fn files(merge: &mut Merge, file: Option<&Path>) {
     for file in merge.settings.files() {
         if file.secret && others_can_read(&file.path) {
             warnings.push(readable(&file.path, file.key));
+        }
+        // Of those that are trusted there is an error where they are used.
+        if file.key != "security.trusted_keys"
+            && let Some(why) = exposed(&file.path)
+        {
+            warnings.push(format!("{}: {why}", file.key));
         }
     }
     for key in ["broker.password", "broker.url"] {

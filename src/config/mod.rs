@@ -25,6 +25,7 @@ mod check;
 mod doc;
 mod environment;
 mod error;
+mod exposed;
 mod file;
 mod files;
 mod kind;
@@ -45,6 +46,7 @@ mod types;
 
 pub use doc::markdown;
 pub use error::ConfigError;
+pub use exposed::{Exposed, exposed};
 pub use files::NamedFile;
 pub use load::{Effective, FlagValues, Origin, load, load_file};
 pub use parse::{Dir, dir, duration, size};

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +14,8 @@ use rcgen::{
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
+
+use crate::config::{Exposed, exposed};
 
 use super::{private_file, validity};
 
@@ -108,6 +110,17 @@ pub enum IssueError {
         /// The system's reason.
         why: io::Error,
     },
+    /// Whoever can read the authority's key can make clients.
+    #[error("others can read {}: chmod go-rwx it", .0.display())]
+    Shared(PathBuf),
+    /// Others could put another authority in its place, or its owner is another.
+    #[error("{} is no key of an authority: {why}", .path.display())]
+    Exposed {
+        /// The key's file.
+        path: PathBuf,
+        /// What lets them.
+        why: Exposed,
+    },
     /// The library refuses.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
@@ -128,12 +141,13 @@ impl Authority {
     /// something is issued.
     ///
     /// # Errors
-    /// When there is half of one, or one that was not made here.
+    /// When there is half of one, or one that was not made here, or others can read its key.
     pub fn open_or_new(dir: &Path) -> Result<Authority, IssueError> {
         let (cert, key) = (dir.join(CERTIFICATE), dir.join(KEY));
         match (read(&cert)?, read(&key)?) {
             (None, None) => Authority::new(dir, AUTHORITY_DAYS),
             (Some(cert_pem), Some(key_pem)) => {
+                private(&key)?;
                 Authority::open(dir, &cert_pem, &key_pem)?.ok_or(IssueError::Foreign { cert, key })
             }
             (Some(_), None) => Err(IssueError::Half {
@@ -370,6 +384,17 @@ fn read(path: &Path) -> Result<Option<String>, IssueError> {
     }
 }
 
+/// Whether the key is the user's alone.
+fn private(key: &Path) -> Result<(), IssueError> {
+    let path = key.to_owned();
+    let shared = fs::metadata(key).is_ok_and(|file| file.mode() & private_file::OF_OTHERS != 0);
+    match exposed(key) {
+        _ if shared => Err(IssueError::Shared(path)),
+        Some(why) => Err(IssueError::Exposed { path, why }),
+        None => Ok(()),
+    }
+}
+
 /// The name becomes that of files, and brokers take it for a user's.
 fn check_client(name: &str) -> Result<(), IssueError> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -514,6 +539,24 @@ mod tests {
         };
         let authority = Authority::open_or_new(dir.path()).unwrap();
         assert_eq!(authority.issue(&ten_years).unwrap().days, 3650);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_issues_nothing() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        issue(dir.path(), &[], &["a"]).unwrap();
+        let key = dir.path().join("ca.key");
+        fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
+        let error = issue(dir.path(), &[], &["b"]).unwrap_err();
+        assert!(matches!(error, IssueError::Shared(_)), "{error}");
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+        let error = issue(dir.path(), &[], &["b"]).unwrap_err();
+        assert!(matches!(error, IssueError::Exposed { .. }), "{error}");
+        assert_eq!(files(dir.path()), ["a.key", "a.pem", "ca.key", "ca.pem"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Keys that sign modules: Ed25519, in files of PEM format as `openssl` has them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
-use crate::config::PublicKey;
+use crate::config::{Exposed, PublicKey, exposed};
 
 use super::private_file;
 
@@ -47,6 +47,14 @@ pub enum KeyError {
     /// Whoever can read it can sign.
     #[error("others can read {}: chmod go-rwx it", .0.display())]
     Shared(PathBuf),
+    /// Others could put another key in its place, or its owner is another.
+    #[error("{} is no key to sign with: {why}", .path.display())]
+    Exposed {
+        /// The key's file.
+        path: PathBuf,
+        /// What lets them.
+        why: Exposed,
+    },
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
@@ -90,11 +98,15 @@ impl SigningKey {
     /// The key in a file.
     ///
     /// # Errors
-    /// When it cannot be read, is none, or can be read by others.
+    /// When it cannot be read, is none, or others can read it or could replace it.
     pub fn read(path: &Path) -> Result<SigningKey, KeyError> {
         let (bytes, mode) = read(path)?;
-        if mode & 0o077 != 0 {
+        if mode & private_file::OF_OTHERS != 0 {
             return Err(KeyError::Shared(path.to_owned()));
+        }
+        if let Some(why) = exposed(path) {
+            let path = path.to_owned();
+            return Err(KeyError::Exposed { path, why });
         }
         let key = PrivatePkcs8KeyDer::from_pem_slice(&bytes).ok();
         let pair = key.and_then(|key| {
@@ -170,13 +182,10 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
-/// For files that are there to be trusted: others must not be able to replace them.
-pub(super) fn others_can_write(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o022 != 0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{FileDigest, PublicKey, SecuritySettings};
+use crate::config::{Exposed, FileDigest, PublicKey, SecuritySettings, exposed};
 
 use super::keys::{self, KeyError};
 use super::signature::{Content, KeyId, Signatures, Verdict};
@@ -57,9 +57,9 @@ pub enum TrustError {
     /// A key cannot be used.
     #[error("security.trusted_keys: {0}")]
     Key(#[from] KeyError),
-    /// Whoever writes it decides what runs.
-    #[error("security.trusted_keys: others can write to {0}: chmod go-w it")]
-    Writable(String),
+    /// Whoever can change it decides what runs.
+    #[error("security.trusted_keys: {0}")]
+    Exposed(Exposed),
     /// Nothing could ever run.
     #[error(
         "security.require_signed_modules needs security.trusted_keys or security.trusted_files too"
@@ -123,8 +123,8 @@ impl Trust {
         let mut trusted = Vec::new();
         for path in &settings.trusted_keys {
             let key = keys::read_public(path)?;
-            if keys::others_can_write(path) {
-                return Err(TrustError::Writable(path.display().to_string()));
+            if let Some(exposed) = exposed(path) {
+                return Err(TrustError::Exposed(exposed));
             }
             let name = path.file_name().unwrap_or(path.as_os_str());
             trusted.push(TrustedKey {

@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+/// The rights of a file that only its owner can use: none of these.
+pub(super) const OF_OTHERS: u32 = 0o077;
+
 /// Writes a new file that only the user can read.
 ///
 /// # Errors

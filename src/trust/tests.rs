@@ -226,7 +226,15 @@ fn settings_that_cannot_be() {
     assert!(error.to_string().contains("missing.pub"), "{error}");
     fs::set_permissions(place.public("ops"), fs::Permissions::from_mode(0o666)).unwrap();
     let error = Trust::new(&place.settings(true, &["ops"])).unwrap_err();
-    assert!(matches!(error, TrustError::Writable(_)));
+    assert!(matches!(error, TrustError::Exposed(_)));
+    // A key that nobody else can write to, where others can put another one in its place.
+    fs::set_permissions(place.public("ops"), fs::Permissions::from_mode(0o644)).unwrap();
+    Trust::new(&place.settings(true, &["ops"])).unwrap();
+    fs::set_permissions(place.dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let error = Trust::new(&place.settings(true, &["ops"])).unwrap_err();
+    assert!(matches!(error, TrustError::Exposed(_)));
+    let error = SigningKey::read(&place.dir.path().join("ops")).unwrap_err();
+    assert!(matches!(error, KeyError::Exposed { .. }));
 }
 
 /// What the tool `wasmsign2` 0.2.8 has made of the module "hello.wasm" of its time, here as far as it
