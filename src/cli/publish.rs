@@ -14,7 +14,8 @@ use super::status::{Failure, Status};
 
 /// Publish a message
 ///
-/// Without MESSAGE, or with -, the message is what stdin has.
+/// Without MESSAGE, or with -, the message is what stdin has. Ends with status 4 when the broker refuses
+/// it, which a broker can say of messages of quality 1 with MQTT 5 only.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     arena pub kitchen/light on\n  \
@@ -92,7 +93,16 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failure> {
             }
         }
     }
-    if link.close(args.timeout) {
+    let refusals = link.refusals();
+    let taken = link.close(args.timeout);
+    if let Ok(why) = refusals.try_recv() {
+        let why = match refusals.len() {
+            0 => why,
+            more => format!("{why}; and {more} more"),
+        };
+        return Err(Failure::new(Status::Refused, format!("{broker}: {why}")));
+    }
+    if taken {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::new(

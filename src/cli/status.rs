@@ -14,7 +14,7 @@ pub(super) enum Status {
     Usage = 2,
     /// A service cannot be started here and now.
     CannotStart = 3,
-    /// The supervisor refuses, or says that something is not well.
+    /// The supervisor or the broker refuses, or says that something is not well.
     Refused = 4,
     /// The supervisor does not answer, or something else does.
     NoAnswer = 5,

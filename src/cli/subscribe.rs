@@ -20,7 +20,8 @@ use super::status::{Failure, Status, printable};
 
 /// Print the messages of topics
 ///
-/// Each message is a line. Ends with Ctrl-C, or as --count and --timeout say.
+/// Each message is a line. Ends with Ctrl-C, or as --count and --timeout say; with status 4 when the
+/// broker refuses a subscription.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     arena sub kitchen/light\n  \
@@ -115,7 +116,7 @@ fn receive(
     signals: &Receiver<i32>,
 ) -> Result<ExitCode, Failure> {
     let over = args.timeout.map_or_else(never, after);
-    let events = link.events();
+    let (events, refusals) = (link.events(), link.refusals());
     let mut told: Option<String> = None;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut left = args.count;
@@ -150,6 +151,11 @@ fn receive(
                     told = Some(why);
                 }
                 Err(_) => {}
+            },
+            recv(refusals) -> refused => if let Ok(why) = refused {
+                // What has come of other topics is printed.
+                return failed(out.flush())
+                    .unwrap_or_else(|| Err(Failure::new(Status::Refused, format!("{broker}: {why}"))));
             },
             recv(over) -> _ => {
                 if let Some(ended) = failed(out.flush()) {

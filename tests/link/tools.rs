@@ -1,16 +1,23 @@
 //! `arena pub` and `arena sub`.
 
 use std::io::{BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use arena_runtime::broker::BrokerConfig;
 
 use crate::mosquitto::{Broker, Peer, Setup};
 
 fn arena(args: &[&str], broker: &Broker) -> Command {
+    at(args, &broker.url())
+}
+
+fn at(args: &[&str], url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_arena"));
     command
         .args(args)
         .env_clear()
-        .env("ARENA_BROKER", broker.url())
+        .env("ARENA_BROKER", url)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -187,6 +194,78 @@ fn refused_at_once() {
     let file = file.to_str().unwrap();
     let with_password = ["pub", "a", "b", "--user", "me", "--password-file", file];
     assert_eq!(run(&with_password, &broker), (Some(0), String::new()));
+}
+
+/// What may be done on `open/#` alone. Mosquitto's file of rules refuses no subscriptions; its plugin
+/// does.
+fn mosquitto_with_rules(dir: &Path) -> Broker {
+    let config = dir.join("rules.json");
+    let rules = serde_json::json!({
+        "defaultACLAccess": {
+            "publishClientSend": false, "publishClientReceive": true,
+            "subscribe": false, "unsubscribe": true,
+        },
+        "anonymousGroup": "all",
+        "clients": [],
+        "groups": [{"groupname": "all", "clients": [], "roles": [{"rolename": "open"}]}],
+        "roles": [{"rolename": "open", "acls": [
+            {"acltype": "publishClientSend", "topic": "open/#", "allow": true},
+            {"acltype": "subscribePattern", "topic": "open/#", "allow": true},
+        ]}],
+    });
+    std::fs::write(&config, rules.to_string()).unwrap();
+    let mut libraries = std::fs::read_dir("/usr/lib").unwrap();
+    let plugin = libraries
+        .find_map(|dir| {
+            let plugin = dir.unwrap().path().join("mosquitto_dynamic_security.so");
+            plugin.is_file().then_some(plugin)
+        })
+        .expect("Mosquitto's package has the plugin");
+    Broker::with(Setup {
+        more: format!(
+            "plugin {}\nplugin_opt_config_file {}\n",
+            plugin.display(),
+            config.display()
+        ),
+        ..Setup::default()
+    })
+}
+
+#[test]
+fn what_the_broker_refuses_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mosquitto = mosquitto_with_rules(dir.path());
+    let acl = dir.path().join("acl");
+    std::fs::write(&acl, "topic readwrite open/#\n").unwrap();
+    let ours = arena_runtime::broker::Broker::start(BrokerConfig {
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        acl_file: Some(acl),
+        ..BrokerConfig::default()
+    })
+    .unwrap();
+    let urls = [mosquitto.url(), ours.addresses().urls().remove(0)];
+    for (url, version) in urls.iter().flat_map(|url| [(url, "3"), (url, "5")]) {
+        let run = |args: &[&str]| {
+            let args = [args, &["--mqtt-version", version]].concat();
+            let Output { status, stderr, .. } = at(&args, url).output().unwrap();
+            (status.code(), String::from_utf8(stderr).unwrap())
+        };
+        for topics in [&["closed"][..], &["open/a", "closed"]] {
+            let refused = format!("arena: {url}: the broker refuses the subscription to closed\n");
+            assert_eq!(run(&[&["sub"], topics].concat()), (Some(4), refused));
+        }
+        let none = (Some(0), String::new());
+        assert_eq!(run(&["sub", "open/#", "--timeout", "0.1"]), none);
+        assert_eq!(run(&["pub", "--qos", "1", "open/a", "b"]), none);
+        let refused = run(&["pub", "--qos", "1", "closed", "b"]);
+        // MQTT 3.1.1 has no answer for it.
+        if version == "5" {
+            let why = "the broker refuses a message on closed: we may not publish there";
+            assert_eq!(refused, (Some(4), format!("arena: {url}: {why}\n")));
+        } else {
+            assert_eq!(refused, none);
+        }
+    }
 }
 
 #[test]

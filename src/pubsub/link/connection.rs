@@ -12,6 +12,7 @@ use super::input::Input;
 use super::outbox::{Stop, as_u64};
 use super::sender::Sender;
 use super::session::{Hello, Incoming, Session, Welcome};
+use super::status::Teller;
 use super::token::Watch;
 use super::transport::{Ends, Reader};
 use super::wire::Wire;
@@ -23,6 +24,7 @@ const FAREWELL: Duration = Duration::from_millis(250);
 pub(super) struct Connection<'a> {
     sender: &'a Sender,
     router: &'a Router,
+    teller: &'a Teller,
     reader: Reader,
     input: Input,
     keep_alive: Duration,
@@ -46,11 +48,12 @@ impl<'a> Connection<'a> {
         hello: &Hello,
         keep_alive: Duration,
         token: Watch,
-        (sender, router): (&'a Sender, &'a Router),
+        (sender, router, teller): (&'a Sender, &'a Router, &'a Teller),
     ) -> Result<Connection<'a>, Failure> {
         let mut connection = Connection {
             sender,
             router,
+            teller,
             reader: ends.reader,
             input: Input::new(),
             keep_alive,
@@ -112,11 +115,14 @@ impl<'a> Connection<'a> {
         self.digest()?;
         loop {
             sender.pulse.beat();
-            let (writing, held) = sender.with(|wire, outbox| {
+            let (writing, held, refused) = sender.with(|wire, outbox| {
                 wire.fill(outbox)?;
+                // Before anybody hears that all is done.
+                let refused = wire.take_refusals();
                 wire.rest(outbox);
-                Ok((wire.has_output(), wire.held_until()))
+                Ok((wire.has_output(), wire.held_until(), refused))
             })?;
+            self.teller.refuse(refused);
             let deadline = match outbox.stopping() {
                 None => None,
                 Some(Stop::Closing(at)) if !outbox.is_drained() => Some(at),

@@ -142,6 +142,14 @@ impl Link {
         self.teller.events()
     }
 
+    /// What the broker has refused on a connection that goes on, in words: subscriptions, messages that
+    /// are too large for it, and with MQTT 5 messages of quality 1. MQTT 3.1.1 has no answer that a
+    /// message is refused. If nobody fetches them, the first ones are kept.
+    #[must_use]
+    pub fn refusals(&self) -> Receiver<String> {
+        self.teller.refusals()
+    }
+
     /// How it is now.
     #[must_use]
     pub fn status(&self) -> LinkStatus {

@@ -35,8 +35,8 @@ pub(super) enum Incoming {
     Welcome(Welcome),
     /// A message. The acknowledgement, if it wants one, is written already.
     Message(Inbound),
-    /// The message that was sent under this identifier is acknowledged.
-    Acknowledged(u16),
+    /// The message that was sent under this identifier is acknowledged; or refused, and why.
+    Acknowledged(u16, Option<String>),
     /// The answer to a request to subscribe: for each filter whether it is subscribed.
     Subscribed(u16, Vec<bool>),
     /// The answer to a ping.

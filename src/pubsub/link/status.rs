@@ -56,13 +56,16 @@ pub struct LinkCounters {
     pub dropped_offline: u64,
     /// Messages dropped since MQTT or the broker does not take any that large.
     pub dropped_too_large: u64,
-    /// Messages given up since the broker ended every connection over them.
+    /// Messages given up since the broker did not take them, or ended every connection over them.
     pub dropped_refused: u64,
     /// Messages in the outbox now, with those in flight.
     pub queued: usize,
     /// Their bytes.
     pub queued_bytes: usize,
 }
+
+/// How many refusals are kept for somebody who does not fetch them.
+const REFUSALS: usize = 64;
 
 /// How many events are kept for somebody who does not fetch them.
 const EVENTS: usize = 64;
@@ -73,15 +76,31 @@ pub(super) struct Teller {
     status: Mutex<LinkStatus>,
     sender: Sender<LinkEvent>,
     receiver: Receiver<LinkEvent>,
+    refuse: Sender<String>,
+    refusals: Receiver<String>,
 }
 
 impl Teller {
     pub(super) fn new() -> Teller {
         let (sender, receiver) = bounded(EVENTS);
+        let (refuse, refusals) = bounded(REFUSALS);
         Teller {
             status: Mutex::default(),
             sender,
             receiver,
+            refuse,
+            refusals,
+        }
+    }
+
+    pub(super) fn refusals(&self) -> Receiver<String> {
+        self.refusals.clone()
+    }
+
+    /// Tells what the broker has refused. Who does not fetch it has had enough of it.
+    pub(super) fn refuse(&self, refused: Vec<String>) {
+        for text in refused {
+            let _ = self.refuse.try_send(text);
         }
     }
 

@@ -108,7 +108,7 @@ impl Session for V4 {
                 Vec::new(),
             )
             .map_or(Incoming::Other, Incoming::Message),
-            Some(Event::Incoming(Packet::PubAck(ack))) => Incoming::Acknowledged(ack.pkid),
+            Some(Event::Incoming(Packet::PubAck(ack))) => Incoming::Acknowledged(ack.pkid, None),
             Some(Event::Incoming(Packet::SubAck(ack))) => {
                 let taken = |code: &SubscribeReasonCode| *code != SubscribeReasonCode::Failure;
                 Incoming::Subscribed(ack.pkid, ack.return_codes.iter().map(taken).collect())

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode,
-    Filter as SubscribeFilter, LastWill, Login, Packet, PingReq, Publish, RetainForwardRule,
-    Subscribe, SubscribeProperties, SubscribeReasonCode, Unsubscribe,
+    Filter as SubscribeFilter, LastWill, Login, Packet, PingReq, PubAckReason, Publish,
+    RetainForwardRule, Subscribe, SubscribeProperties, SubscribeReasonCode, Unsubscribe,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 use rumqttc::v5::{Event, MqttState, Request, StateError};
@@ -93,7 +93,7 @@ impl Session for V5 {
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Result<Option<Incoming>, Failure> {
-        let packet = match Packet::read(input, max_packet()) {
+        let mut packet = match Packet::read(input, max_packet()) {
             Ok(packet) => packet,
             Err(Error::InsufficientBytes(missing)) => {
                 input.reserve(missing);
@@ -104,6 +104,13 @@ impl Session for V5 {
         if let Packet::ConnAck(answer) = &packet {
             check(answer)?;
         }
+        // The library would not send what waits for the identifier of a message that is refused.
+        let refused = match &mut packet {
+            Packet::PubAck(ack) => {
+                refusal(std::mem::replace(&mut ack.reason, PubAckReason::Success))
+            }
+            _ => None,
+        };
         let answer = self.state.handle_incoming_packet(packet).map_err(state)?;
         if let Some(answer) = answer {
             write(&answer, out)?;
@@ -121,7 +128,7 @@ impl Session for V5 {
                     .and_then(|topic| inbound(topic, p.payload, p.qos as u8, p.retain, p.dup, ids))
                     .map_or(Incoming::Other, Incoming::Message)
             }
-            Some(Event::Incoming(Packet::PubAck(ack))) => Incoming::Acknowledged(ack.pkid),
+            Some(Event::Incoming(Packet::PubAck(ack))) => Incoming::Acknowledged(ack.pkid, refused),
             Some(Event::Incoming(Packet::SubAck(ack))) => {
                 let taken =
                     |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
@@ -242,6 +249,15 @@ fn check(answer: &ConnAck) -> Result<(), Failure> {
             Failure::refused(format!("the broker does not speak MQTT 5{more}"))
         }
         code => Failure::refused(format!("the broker refuses the connection: {code:?}{more}")),
+    })
+}
+
+/// Why a message is not taken; `None` when it is.
+fn refusal(reason: PubAckReason) -> Option<String> {
+    Some(match reason {
+        PubAckReason::Success | PubAckReason::NoMatchingSubscribers => return None,
+        PubAckReason::NotAuthorized => "we may not publish there".to_owned(),
+        other => format!("{other:?}"),
     })
 }
 

@@ -90,7 +90,14 @@ pub(super) struct Wire {
     pub(super) acknowledged: bool,
     /// What went wrong while a publisher was sending.
     failure: Option<Failure>,
+    /// What the broker has refused, to be told.
+    refusals: Vec<String>,
+    /// The log has one of them.
+    refusal_told: bool,
 }
+
+/// More are not told at a time.
+const REFUSALS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Held {
@@ -126,6 +133,8 @@ impl Wire {
             wrote: false,
             acknowledged: false,
             failure: None,
+            refusals: Vec::new(),
+            refusal_told: false,
         }
     }
 
@@ -159,7 +168,7 @@ impl Wire {
                     self.hold(before);
                     return Ok(Some(inbound));
                 }
-                Incoming::Acknowledged(id) => self.acknowledge(id, outbox),
+                Incoming::Acknowledged(id, refused) => self.acknowledge(id, refused, outbox),
                 Incoming::Subscribed(request, taken) => self.confirm(request, &taken),
                 Incoming::Pong => self.window.acknowledged(Sent::Ping),
                 Incoming::Welcome(_) | Incoming::Other => {}
@@ -190,24 +199,51 @@ impl Wire {
         self.held.map(|held| held.until)
     }
 
-    fn acknowledge(&mut self, id: u16, outbox: &Outbox) {
+    fn acknowledge(&mut self, id: u16, refused: Option<String>, outbox: &Outbox) {
         self.window.acknowledged(Sent::Message(id));
         // Brokers acknowledge in order, so this is the first one.
         let at = self.flight.sent.iter().position(|(sent, _)| *sent == id);
         if let Some((_, entry)) = at.and_then(|at| self.flight.sent.remove(at)) {
             self.acknowledged = true;
-            outbox.done(&entry, |counters| counters.acknowledged += 1);
+            let Some(why) = refused else {
+                outbox.done(&entry, |counters| counters.acknowledged += 1);
+                return;
+            };
+            outbox.done(&entry, |counters| counters.dropped_refused += 1);
+            let topic = entry.message.topic.as_str().escape_debug();
+            self.refuse(format!("the broker refuses a message on {topic}: {why}"));
         }
+    }
+
+    /// Has it told. In the log once a connection, since a module may publish on such a topic for ever.
+    fn refuse(&mut self, text: String) {
+        if std::mem::replace(&mut self.refusal_told, true) {
+            tracing::debug!("{text}");
+        } else {
+            tracing::warn!("{text}");
+        }
+        self.told(text);
+    }
+
+    fn told(&mut self, text: String) {
+        if self.refusals.len() < REFUSALS {
+            self.refusals.push(text);
+        }
+    }
+
+    /// What the broker has refused since this was last asked.
+    pub(super) fn take_refusals(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.refusals)
     }
 
     fn confirm(&mut self, request: u16, taken: &[bool]) {
         let filters = self.unconfirmed.remove(&request).unwrap_or_default();
         for (filter, taken) in filters.iter().zip(taken) {
             if !taken {
-                tracing::warn!(
-                    "the broker refuses the subscription to {}",
-                    filter.as_str().escape_debug()
-                );
+                let filter = filter.as_str().escape_debug();
+                let text = format!("the broker refuses the subscription to {filter}");
+                tracing::warn!("{text}");
+                self.told(text);
             }
         }
     }
@@ -317,12 +353,14 @@ impl Wire {
         self.resting = false;
         let message = &entry.message;
         if self.max_packet < usize::MAX && self.session.packet_size(message) > self.max_packet {
-            tracing::warn!(
+            let text = format!(
                 "a message of {} bytes on {} is dropped: the broker takes at most {} bytes",
                 message.payload.len(),
                 message.topic.as_str().escape_debug(),
                 self.max_packet
             );
+            tracing::warn!("{text}");
+            self.told(text);
             if let Some(entry) = self.flight.next.take() {
                 outbox.done(&entry, |counters| counters.dropped_too_large += 1);
             }
@@ -497,7 +535,7 @@ mod tests {
                 break until;
             }
             let id = wire.flight.sent.front().unwrap().0;
-            wire.acknowledge(id, &outbox);
+            wire.acknowledge(id, None, &outbox);
         };
         // No room is left, whatever the broker is found to take.
         put(&outbox, 3, 8 << 20);

@@ -136,7 +136,7 @@ impl Worker {
             &hello,
             self.config.keep_alive,
             Watch::new(&self.config.credentials),
-            (&self.sender, &self.router),
+            (&self.sender, &self.router, &self.teller),
         )
         .await
     }
