@@ -32,8 +32,9 @@ Examples:
 Exit status: 0 compiled; 1 the module cannot be read, is invalid or cannot be compiled;
 2 wrong usage; 3 any other failure. Without success no output file is left or changed.
 
-In a pipe (\"- -o -\") the program gives up its right to open files and sockets before it reads the
-module, where the kernel has Landlock. --limit-time and --limit-memory bound what a hostile module
+In a pipe (\"- -o -\") the program gives up its right to open files and sockets, to start programs,
+and to call whatever else of the system compiling does not take, before it reads the module, where the
+kernel has Landlock and seccomp. --limit-time and --limit-memory bound what a hostile module
 can cost.
 
 The output is native code: it runs only with the WAMR version it was made for, and a file from
@@ -55,7 +56,8 @@ pub(crate) struct Args {
     target: Target,
 
     /// The processor to compile for: "baseline" runs on every machine of the architecture, "native"
-    /// is this machine's, "rpi3", "rpi4" and "rpi5" are Raspberry Pis; else a name that LLVM knows
+    /// is this machine's, "rpi3", "rpi4" and "rpi5" are Raspberry Pis (also as "pi4" or
+    /// "raspberrypi4"); else a name that LLVM knows
     #[arg(long, default_value = "baseline", value_name = "NAME")]
     cpu: String,
 
@@ -113,6 +115,10 @@ pub(crate) struct Args {
     /// Let everything else on the machine go first
     #[arg(long)]
     background: bool,
+
+    /// End when the process that has started this one, PID, does
+    #[arg(long, value_name = "PID")]
+    pub(crate) parent: Option<u32>,
 
     /// Print the summary as one line of JSON
     #[arg(long)]

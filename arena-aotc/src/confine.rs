@@ -8,9 +8,10 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
 };
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::STACK_SIZE;
+use crate::calls;
 use crate::error::{Error, Result};
 
 /// Bounds of the process.
@@ -23,6 +24,24 @@ pub(crate) struct Bounds {
     pub(crate) memory: Option<u64>,
     /// The lowest priority, so that everything else on the machine goes first.
     pub(crate) background: bool,
+}
+
+/// Ends the process when `parent` does, however that ends: nobody takes what would be made.
+///
+/// # Errors
+/// `Error::Internal` when it is not the parent, or no more.
+pub(crate) fn end_with(parent: u32) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| failed("be ended with its parent", e))?;
+    // It may have ended before that was said.
+    let now = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if now == Some(parent) {
+        Ok(())
+    } else {
+        Err(Error::Internal(format!(
+            "{parent} has not started it, or is gone"
+        )))
+    }
 }
 
 /// Applies the bounds, to this thread and all that it starts.
@@ -83,8 +102,9 @@ const LANDLOCK: ABI = ABI::V6;
 /// What LLVM reads to know this machine's processor.
 const PROCESSOR: &str = "/proc/cpuinfo";
 
-/// Gives up new privileges, and with Landlock all files, the network and signals to others, as far
-/// as the kernel has it. What is open stays so. To be called before there are threads.
+/// Gives up new privileges, with Landlock all files, the network and signals to others, and with
+/// seccomp what else compiling does not take of the system, as far as the kernel has them. What is
+/// open stays so. To be called before there are threads.
 ///
 /// # Errors
 /// `Error::Internal` when a kernel that has it refuses.
@@ -103,5 +123,7 @@ pub(crate) fn seal() -> Result<()> {
             .restrict_self()?;
         Ok(())
     };
-    sealed().map_err(|e| Error::Internal(format!("cannot give up its rights: {e}")))
+    let failed = |why: String| Error::Internal(format!("cannot give up its rights: {why}"));
+    sealed().map_err(|e| failed(e.to_string()))?;
+    calls::restrict().map_err(|e| failed(e.to_string()))
 }

@@ -3,6 +3,7 @@
 //! A program of its own, so that the runtime stays small, starts fast, and does not fall when the
 //! compiler does. It reads one module, writes one file, and ends.
 
+mod calls;
 mod cli;
 mod compiler;
 mod confine;
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
 
 /// Takes no more than was allowed, and needs no more than it has.
 fn confined(args: &Args) -> Result<()> {
+    if let Some(parent) = args.parent {
+        confine::end_with(parent)?;
+    }
     confine::bound(args.bounds())?;
     if args.is_pipe() {
         confine::seal()?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wasmparser::{
-    KnownCustom, MemoryType, Name, NameSectionReader, Parser, Payload, TypeRef, Validator,
-    WasmFeatures,
+    ExternalKind, KnownCustom, MemoryType, Name, NameSectionReader, Parser, Payload, TypeRef,
+    Validator, WasmFeatures,
 };
 
 use crate::error::{Error, Result};
@@ -137,11 +137,12 @@ fn has_shared_memory(wasm: &[u8]) -> wasmparser::Result<bool> {
     Ok(false)
 }
 
-/// The function names of a valid module. What is wrong with them is no reason to refuse it: names
+/// The function names of a valid module; where it has none, that of an export. What is wrong with them is no reason to refuse it: names
 /// of functions that do not exist, and all that follows a mistake, are left out.
 fn function_names(wasm: &[u8]) -> wasmparser::Result<BTreeMap<u32, &str>> {
     let mut functions: u32 = 0;
     let mut names = BTreeMap::new();
+    let mut exported = BTreeMap::new();
     for payload in Parser::new(0).parse_all(wasm) {
         match payload? {
             Payload::ImportSection(imports) => {
@@ -152,6 +153,14 @@ fn function_names(wasm: &[u8]) -> wasmparser::Result<BTreeMap<u32, &str>> {
                 }
             }
             Payload::FunctionSection(section) => functions += section.count(),
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    let export = export?;
+                    if export.kind == ExternalKind::Func {
+                        exported.entry(export.index).or_insert(export.name);
+                    }
+                }
+            }
             Payload::CustomSection(section) => {
                 if let KnownCustom::Name(reader) = section.as_known() {
                     collect(reader, &mut names);
@@ -161,6 +170,9 @@ fn function_names(wasm: &[u8]) -> wasmparser::Result<BTreeMap<u32, &str>> {
         }
     }
     names.retain(|&index, _| index < functions);
+    for (index, name) in exported {
+        names.entry(index).or_insert(name);
+    }
     Ok(names)
 }
 

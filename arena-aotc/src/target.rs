@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(crate) enum Target {
     /// The architecture of this machine
     Host,
-    #[value(name = "x86_64")]
+    #[value(name = "x86_64", alias = "amd64")]
     X86_64,
     #[value(name = "aarch64", alias = "arm64")]
     Aarch64,
@@ -63,9 +63,12 @@ impl Arch {
     pub(crate) fn cpu(self, name: &str) -> &str {
         match (self, name) {
             (_, "baseline") => self.baseline(),
-            (Self::Aarch64, "rpi3") => "cortex-a53",
-            (Self::Aarch64, "rpi4") => "cortex-a72",
-            (Self::Aarch64, "rpi5") => "cortex-a76",
+            (Self::Aarch64, name) => match raspberry_pi(name) {
+                Some('3') => "cortex-a53",
+                Some('4') => "cortex-a72",
+                Some('5') => "cortex-a76",
+                _ => name,
+            },
             _ => name,
         }
     }
@@ -83,6 +86,16 @@ impl Arch {
             _ => Vec::new(),
         }
     }
+}
+
+/// The model's number in "rpi4", as it is written here and in other places.
+fn raspberry_pi(name: &str) -> Option<char> {
+    let names = ["rpi", "pi", "raspberrypi", "raspberry-pi-", "raspberry-pi"];
+    names.iter().find_map(|before| {
+        let mut rest = name.strip_prefix(before)?.chars();
+        let model = rest.next()?;
+        rest.next().is_none().then_some(model)
+    })
 }
 
 impl fmt::Display for Arch {

@@ -46,6 +46,9 @@ fn every_option_makes_code() {
         &["--target", "aarch64", "--cpu", "rpi3"],
         &["--target", "aarch64", "--cpu", "rpi4"],
         &["--target", "arm64", "--cpu", "rpi5"],
+        &["--target", "arm64", "--cpu", "raspberry-pi-5"],
+        &["--target", "arm64", "--cpu", "pi4"],
+        &["--target", "amd64"],
         &["--opt", "0"],
         &["--opt", "1"],
         &["--opt", "2"],
@@ -162,6 +165,22 @@ fn function_names_are_kept_unless_unwanted() {
         &bench.compile(text, &["--no-names"]),
         b"quite_a_name"
     ));
+}
+
+#[test]
+fn a_function_without_a_name_has_that_of_its_export() {
+    let bench = Bench::new();
+    let text = r#"(module (func (export "what_others_call_it")))"#;
+    // Once as an export, and once as a name.
+    let named = bench.compile(text, &[]);
+    let count = |aot: &[u8]| {
+        let name = b"what_others_call_it";
+        aot.windows(name.len()).filter(|part| part == name).count()
+    };
+    assert_eq!(
+        count(&named),
+        count(&bench.compile(text, &["--no-names"])) + 1
+    );
 }
 
 #[test]

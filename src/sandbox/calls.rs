@@ -154,12 +154,14 @@ const MASK_SPAWN: u64 = bits(NAMESPACES | libc::CLONE_VM | libc::CLONE_VFORK);
 /// What a program is told of the processor at its start: `PR_GET_AUXV`.
 const GET_AUXV: u64 = 0x4155_5856;
 
-/// Names of threads and of memory; that of new privileges takes some away.
-const PRCTL: [u64; 5] = [
+/// Names of threads and of memory; that of new privileges takes some away; a compiler ends with its
+/// parent.
+const PRCTL: [u64; 6] = [
     GET_AUXV,
     bits(libc::PR_SET_NAME),
     bits(libc::PR_GET_NAME),
     bits(libc::PR_SET_NO_NEW_PRIVS),
+    bits(libc::PR_SET_PDEATHSIG),
     bits(libc::PR_SET_VMA),
 ];
 

@@ -71,4 +71,5 @@ pub(super) const OF_LIBRARY: &[i64] = &[];
 pub(super) const PROGRAMS: &[i64] = numbers! {
     SYS_execve SYS_wait4 SYS_waitid SYS_kill SYS_pidfd_open SYS_pidfd_send_signal
     SYS_setpriority SYS_landlock_create_ruleset SYS_landlock_add_rule SYS_landlock_restrict_self
+    SYS_seccomp
 };
