@@ -4,7 +4,9 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tracing::warn;
 
 use super::key::Key;
 use super::sealed::{self, About, Secret};
@@ -73,13 +75,28 @@ impl Listed {
             .as_ref()
             .is_some_and(|about| about.code_bytes == 0)
     }
+
+    /// Whether it says that the module's code is larger than the cache may be.
+    #[must_use]
+    pub fn too_large(&self) -> bool {
+        self.about
+            .as_ref()
+            .is_some_and(|about| about.code_bytes > self.bytes)
+    }
 }
 
 /// What artifacts' files end in.
 const SUFFIX: &str = "arenaot";
 const SECRET: &str = "secret";
+/// Of files that are being written, and of claims.
+const PART: &str = "part-";
+const LOCK: &str = "lock";
 /// More than any artifact has.
 const MAX_FILE: u64 = 1 << 30;
+/// No cache is smaller: it could not even keep that a module's code is too large for it.
+const MIN_LIMIT: u64 = 8 << 10;
+/// What was left behind longer ago than this, by a process that was killed, nobody comes back to.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 impl Cache {
     /// A cache in `dir`, which is made when something is put into it, of at most `limit` bytes.
@@ -100,7 +117,7 @@ impl Cache {
     /// Whether code can be kept here; the folder is made for that.
     #[must_use]
     pub fn is_usable(&self) -> bool {
-        self.make_dir().is_ok()
+        self.limit >= MIN_LIMIT && self.make_dir().is_ok()
     }
 
     /// Whether there is a file for this key; whether it can be used is seen when it is read.
@@ -109,18 +126,31 @@ impl Cache {
         self.path(key).exists()
     }
 
-    /// The code for this key, if it is here and was put here by this user. What is damaged or
-    /// foreign is removed.
+    /// The code for this key, if it is here and was put here by this user; none, an empty one, where
+    /// that is known not to exist, or to be larger than the bound. What is damaged or foreign is
+    /// removed.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Vec<u8>> {
+        self.get_if(key, |_| true)
+    }
+
+    /// The same if it is `wanted`; else it is removed.
+    pub(super) fn get_if(&self, key: &Key, wanted: impl FnOnce(&About) -> bool) -> Option<Vec<u8>> {
         self.check_dir().ok()?;
         let path = self.path(key);
         let file = self.read(&path)?;
         // The time of the last use, which decides what goes first.
         let _ = open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        // What it says of itself is believed once it is opened. What was too large may not be now.
+        let size = file.len() as u64;
+        let wanted = sealed::about(&file).is_some_and(|about| {
+            let fits = self.fits(size.saturating_add(about.code_bytes));
+            wanted(&about) && (size > about.code_bytes || !fits)
+        });
         let code = self
             .secret()
-            .and_then(|secret| sealed::open(&secret, key, file));
+            .and_then(|secret| sealed::open(&secret, key, file))
+            .filter(|_| wanted);
         if code.is_none() {
             // Another process may have done it already.
             let _ = fs::remove_file(&path);
@@ -128,7 +158,8 @@ impl Cache {
         code
     }
 
-    /// Keeps the code for a key. What is larger than the bound is not kept, and no error.
+    /// Keeps the code for a key. Of what is larger than the bound it is kept that it is, so that it
+    /// is not made again at each start, and no error.
     ///
     /// # Errors
     /// When the folder is not this user's alone, or cannot be written to; nothing is left then.
@@ -136,9 +167,22 @@ impl Cache {
         self.make_dir()?;
         let write = || {
             let secret = self.secret_or_new()?;
-            let file = sealed::seal(&secret, key, code, about)?;
+            let mut file = sealed::seal(&secret, key, code, about)?;
+            if !self.fits(file.len() as u64) {
+                warn!(
+                    "the native code of {} has {} bytes, more than engine.cache_size allows: it is not kept",
+                    about.name,
+                    code.len()
+                );
+                let about = About {
+                    code_bytes: code.len() as u64,
+                    ..about.clone()
+                };
+                file = sealed::seal(&secret, key, &[], &about)?;
+            }
             let size = file.len() as u64;
-            if size <= self.limit.min(MAX_FILE) {
+            if self.fits(size) {
+                self.sweep(ABANDONED);
                 self.make_room(size);
                 self.write(&file)?.persist(self.path(key))?;
             }
@@ -154,7 +198,7 @@ impl Cache {
     /// As [`Cache::put`].
     pub fn claim(&self, key: &Key) -> Result<Option<Claim>, CacheError> {
         self.make_dir()?;
-        let path = self.dir.join(format!("{key}.lock"));
+        let path = self.dir.join(format!("{key}.{LOCK}"));
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -193,7 +237,8 @@ impl Cache {
         Ok(listed)
     }
 
-    /// Removes all artifacts. Returns how many there were, and their bytes.
+    /// Removes all artifacts, and what was left behind of others. Returns how many artifacts there
+    /// were, and their bytes.
     ///
     /// # Errors
     /// When the folder cannot be read, or one cannot be removed.
@@ -207,7 +252,34 @@ impl Cache {
             count += 1;
             bytes += metadata.len();
         }
+        self.sweep(Duration::ZERO);
         Ok((count, bytes))
+    }
+
+    fn fits(&self, size: u64) -> bool {
+        size <= self.limit.min(MAX_FILE)
+    }
+
+    /// Removes what processes that were killed have left behind, older than `age`. One that is
+    /// writing just now would have to make its artifact again.
+    fn sweep(&self, age: Duration) {
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let is_part = name.as_encoded_bytes().starts_with(PART.as_bytes());
+            let is_lock = path.extension().is_some_and(|suffix| suffix == LOCK);
+            let is_old = entry.metadata().is_ok_and(|metadata| {
+                let passed = used(&metadata).elapsed().unwrap_or_default();
+                metadata.is_file() && passed >= age
+            });
+            // A claim that is locked is somebody's.
+            let is_free = || open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            if is_old && (is_part || is_lock && is_free()) {
+                let _ = fs::remove_file(&path);
+            }
+        }
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -261,7 +333,7 @@ impl Cache {
     fn write(&self, contents: &[u8]) -> io::Result<tempfile::NamedTempFile> {
         // Only the user can read and write it: so `tempfile` makes them.
         let mut file = tempfile::Builder::new()
-            .prefix("part-")
+            .prefix(PART)
             .tempfile_in(&self.dir)?;
         file.write_all(contents)?;
         Ok(file)
@@ -321,7 +393,8 @@ impl Cache {
         let files = entries.flatten().filter_map(|entry| {
             let path = entry.path();
             (path.extension()? == SUFFIX).then_some(())?;
-            Some((path, entry.metadata().ok()?))
+            let metadata = entry.metadata().ok()?;
+            (!metadata.is_dir()).then_some((path, metadata))
         });
         Ok(files.collect())
     }
@@ -467,9 +540,62 @@ mod tests {
         assert_eq!(cache.list().unwrap().len(), 3);
         cache.put(&key("4"), &[0; 100], &about("4")).unwrap();
         assert!(cache.has(&key("1")) && !cache.has(&key("2")) && cache.has(&key("3")));
-        // What is larger than the bound is not kept, and drives nothing out.
-        cache.put(&key("5"), &[0; 5000], &about("5")).unwrap();
-        assert!(!cache.has(&key("5")) && cache.has(&key("4")));
+    }
+
+    #[test]
+    fn what_is_too_large_is_known_to_be() {
+        let (_dir, cache) = cache(1000);
+        cache.put(&key("a"), b"code", &about("a")).unwrap();
+        cache.put(&key("b"), &[0; 5000], &about("b")).unwrap();
+        assert_eq!(cache.get(&key("b")).as_deref(), Some(&b""[..]));
+        assert!(cache.has(&key("a")), "it drives nothing out");
+        let listed = cache.list().unwrap();
+        let large = listed.iter().find(|one| one.too_large()).unwrap();
+        assert!(large.key == key("b").to_string() && !large.refused());
+        // It may fit later.
+        let larger = Cache::new(cache.dir(), 10_000);
+        assert_eq!(larger.get(&key("b")), None);
+        assert!(!larger.has(&key("b")));
+        let none = Cache::new(cache.dir(), 0);
+        none.put(&key("c"), b"code", &about("c")).unwrap();
+        assert!(!none.has(&key("c")) && !none.is_usable());
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_removed() {
+        let (_dir, cache) = cache(10_000);
+        cache
+            .put(&key("a"), b"code", &about("a").by("old"))
+            .unwrap();
+        let by = |compiler: &str| cache.get_if(&key("a"), |about| about.compiler == compiler);
+        assert_eq!(by("old").as_deref(), Some(&b"code"[..]));
+        assert_eq!(by("new"), None);
+        assert!(!cache.has(&key("a")));
+    }
+
+    #[test]
+    fn what_was_left_behind_is_removed() {
+        let (_dir, cache) = cache(10_000);
+        let claim = cache.claim(&key("a")).unwrap().unwrap();
+        let left = |name: &str| {
+            fs::write(cache.dir().join(name), "left").unwrap();
+            let file = File::open(cache.dir().join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        };
+        let names = || fs::read_dir(cache.dir()).unwrap().count();
+        left("part-old");
+        left("b.lock");
+        left(&format!("{}.lock", key("a")));
+        fs::write(cache.dir().join("part-new"), "").unwrap();
+        cache.put(&key("b"), b"code", &about("b")).unwrap();
+        // The secret, the code, the claim that is held, and the new part.
+        assert_eq!(names(), 4);
+        fs::create_dir(cache.dir().join("dir.arenaot")).unwrap();
+        assert_eq!(cache.clear().unwrap().0, 1);
+        assert_eq!(names(), 3, "the secret, the claim and the directory");
+        drop(claim);
+        cache.clear().unwrap();
+        assert_eq!(names(), 2);
     }
 
     #[test]

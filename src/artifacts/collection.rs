@@ -29,7 +29,8 @@ pub struct Artifacts {
 pub enum Found {
     /// The code, an AOT file that was compiled here.
     Code(Vec<u8>),
-    /// The compiler has refused the module, and would do so again.
+    /// The compiler has refused the module, and would do so again; or its code is too large to be
+    /// kept.
     Refused,
     /// Nothing.
     Nothing,
@@ -142,7 +143,12 @@ impl Artifacts {
     /// What there is for a module with this [`digest`].
     #[must_use]
     pub fn find(&self, digest: &[u8; 32]) -> Found {
-        match self.cache.get(&self.key(digest)) {
+        // What an earlier compiler has made is made again; without one it will do.
+        let wanted = |about: &About| match &self.compiler {
+            Some(compiler) => about.compiler == compiler.identity(),
+            None => true,
+        };
+        match self.cache.get_if(&self.key(digest), wanted) {
             None => Found::Nothing,
             Some(code) if code.is_empty() => Found::Refused,
             Some(code) => Found::Code(code),
@@ -196,6 +202,7 @@ impl Artifacts {
         };
         let keep = |code: &[u8], seconds| {
             let about = About::new(name, wasm, code, &self.target, seconds);
+            let about = about.by(compiler.identity());
             if let Err(error) = self.cache.put(&key, code, &about) {
                 warn!("compiled code is not kept: {error}");
             }

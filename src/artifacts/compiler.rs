@@ -1,12 +1,12 @@
 //! Running `arena-aotc`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
@@ -22,6 +22,7 @@ use super::memory_file;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Compiler {
     program: PathBuf,
+    identity: String,
 }
 
 /// What a compilation may cost.
@@ -147,7 +148,14 @@ impl Compiler {
             Some(named) => named.to_owned(),
             None => beside_this_program().or_else(in_path)?,
         };
-        Some(Compiler { program })
+        let identity = identity(&program).unwrap_or_default();
+        Some(Compiler { program, identity })
+    }
+
+    /// What tells it from another one, or from what it was before an update.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Where it is.
@@ -196,6 +204,7 @@ impl Compiler {
         command
             .args(["-", "-o", "-", "--json", "--target", &target.arch])
             .args(["--cpu", &target.cpu, "--opt", &target.opt.to_string()])
+            .args(["--parent", &std::process::id().to_string()])
             .args(["--limit-time", &bounds.time.as_secs().max(1).to_string()])
             .args(["--limit-memory", &(bounds.memory >> 20).max(1).to_string()]);
         if !target.features.is_empty() {
@@ -296,6 +305,14 @@ fn wait(
     }
 }
 
+/// The file's size and time: to read tens of megabytes at each start would take longer than the start.
+fn identity(program: &Path) -> Option<String> {
+    let metadata = fs::metadata(program).ok()?;
+    let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let (size, time) = (metadata.len(), changed.as_nanos());
+    Some(format!("{size}-{time}"))
+}
+
 fn beside_this_program() -> Option<PathBuf> {
     let beside = std::env::current_exe().ok()?.with_file_name(PROGRAM);
     beside.is_file().then_some(beside)
@@ -386,6 +403,15 @@ mod tests {
         let error = no_program.compile(b"", &Target::host("native"), &BOUNDS, &mut |_| true);
         assert!(matches!(error, Err(CompileError::Start { .. })));
         assert_eq!(Compiler::find(Some(Path::new("/nowhere/arena-aotc"))), None);
+    }
+
+    #[test]
+    fn an_updated_compiler_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = script(dir.path(), "exit 1");
+        assert_eq!(Compiler::find(Some(before.program())).unwrap(), before);
+        let after = script(dir.path(), "exit 1 # better");
+        assert_ne!(after.identity(), before.identity());
     }
 
     #[test]

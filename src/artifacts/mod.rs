@@ -3,8 +3,8 @@
 //! The `.wasm` file is the truth and compiled code an *artifact* of it, found by a [`Key`] of
 //! everything that it depends on. The compiler is a program of its own, `arena-aotc`, which
 //! [`Compiler`] runs as a child process with bounds on time, memory and output; it reads the module
-//! and writes the code through descriptors that it is given, and has given up its right to open
-//! anything else.
+//! and writes the code through descriptors that it is given, has given up its right to open anything
+//! else, and ends with this process.
 //!
 //! A device without a compiler gets its code from a supervisor that has one, signed with a key that
 //! the device's settings name.

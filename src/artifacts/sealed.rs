@@ -35,6 +35,9 @@ pub struct About {
     pub seconds: f64,
     /// When it was made, in seconds since 1970.
     pub made: u64,
+    /// What tells the compiler from others; empty where it is not on this machine.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub compiler: String,
 }
 
 impl About {
@@ -50,7 +53,15 @@ impl About {
             cpu: target.cpu.clone(),
             seconds,
             made: made.map_or(0, |time| time.as_secs()),
+            compiler: String::new(),
         }
+    }
+
+    /// The same, made by this compiler.
+    #[must_use]
+    pub fn by(mut self, compiler: &str) -> About {
+        compiler.clone_into(&mut self.compiler);
+        self
     }
 }
 

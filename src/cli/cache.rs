@@ -40,11 +40,19 @@ enum Command {
     },
     /// Remove all of it
     Clear {
+        /// Print JSON, for scripts
+        #[arg(long)]
+        json: bool,
+
         #[command(flatten)]
         settings: EngineFlags,
     },
     /// Print where it is
     Path {
+        /// Print JSON, for scripts
+        #[arg(long)]
+        json: bool,
+
         #[command(flatten)]
         settings: EngineFlags,
     },
@@ -60,11 +68,22 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 to_text(&listed)
             }
         }
-        Command::Clear { settings } => {
+        Command::Clear { json, settings } => {
             let (count, bytes) = cache(settings)?.clear().map_err(|e| failure(&e))?;
-            format!("removed: {count} ({})\n", size(bytes))
+            if *json {
+                format!("{:#}\n", json!({ "removed": count, "bytes": bytes }))
+            } else {
+                format!("removed: {count} ({})\n", size(bytes))
+            }
         }
-        Command::Path { settings } => format!("{}\n", cache(settings)?.dir().display()),
+        Command::Path { json, settings } => {
+            let cache = cache(settings)?;
+            if *json {
+                format!("{:#}\n", json!({ "path": cache.dir().to_string_lossy() }))
+            } else {
+                format!("{}\n", cache.dir().display())
+            }
+        }
     };
     print(&text).map(|()| ExitCode::SUCCESS)
 }
@@ -92,6 +111,7 @@ fn to_json(listed: &[Listed]) -> String {
                 "bytes": artifact.bytes,
                 "used": used.map_or(0, |time| time.as_secs()),
                 "refused": artifact.refused(),
+                "too_large": artifact.too_large(),
                 "about": artifact.about,
             })
         })
@@ -107,6 +127,8 @@ fn to_text(listed: &[Listed]) -> String {
             artifact.key.get(..12).unwrap_or_default().to_owned(),
             if artifact.refused() {
                 "cannot be compiled".to_owned()
+            } else if artifact.too_large() {
+                "too large".to_owned()
             } else {
                 size(artifact.bytes)
             },

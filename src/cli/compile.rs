@@ -43,11 +43,11 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 
     /// The architecture to compile for [default: that of --cpu, or this machine's]
-    #[arg(long, value_name = "ARCH", value_parser = ["host", "x86_64", "aarch64"])]
+    #[arg(long, value_name = "ARCH", value_parser = TARGETS)]
     target: Option<String>,
 
     /// The processor: "baseline" is any of the architecture, "native" this machine's, "rpi3", "rpi4"
-    /// and "rpi5" are Raspberry Pis; or a name that LLVM knows
+    /// and "rpi5" are Raspberry Pis (also as "pi4" or "raspberrypi4"); or a name that LLVM knows
     #[arg(long, value_name = "NAME", default_value = "baseline")]
     cpu: String,
 
@@ -87,6 +87,11 @@ pub(super) struct Args {
     #[command(flatten)]
     settings: EngineFlags,
 }
+
+/// What architectures are called, here and by packagers.
+const TARGETS: [&str; 5] = ["host", "x86_64", "aarch64", "amd64", "arm64"];
+/// What names of Raspberry Pis begin with, which are all of one architecture.
+const RASPBERRY_PI: [&str; 3] = ["rpi", "pi", "raspberry"];
 
 /// Code that was made.
 struct Made {
@@ -167,6 +172,9 @@ fn cache(
         .ok_or_else(|| Failure::new(Status::CannotStart, "this arena runs no compiled code"))?;
     if args.background {
         artifacts = artifacts.in_background();
+        // It may outlive whoever has started it, and is to keep no disk from being taken out. The
+        // settings have whole paths by now.
+        let _ = std::env::set_current_dir("/");
     }
     let name = args.name.clone();
     let name = name.unwrap_or_else(|| args.file.to_string_lossy().into_owned());
@@ -185,8 +193,10 @@ fn cache(
 fn target(args: &Args) -> Target {
     let arch = match args.target.as_deref() {
         Some("host") => std::env::consts::ARCH,
+        Some("amd64") => "x86_64",
+        Some("arm64") => "aarch64",
         Some(named) => named,
-        None if args.cpu.starts_with("rpi") => "aarch64",
+        None if RASPBERRY_PI.iter().any(|pi| args.cpu.starts_with(pi)) => "aarch64",
         None => std::env::consts::ARCH,
     };
     Target {

@@ -94,7 +94,6 @@ impl Compiled {
             .stdin(module)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .current_dir("/")
             // Ctrl-C is for the module.
             .process_group(0)
             .spawn()?;

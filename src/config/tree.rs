@@ -202,7 +202,8 @@ settings! {
         trusted_key: Option<PublicKey> as Maybe<VerifyingKey> = |_| None,
             example "\"q1M5Kpz2g3mWbTd1rN0Yy2Qb9u3vXo8cJ5s6hEwLk0A=\"", flag "trusted-key";
         /// How large all compiled code may be; it is in compiled in store.cache_dir.
-        /// What was not used for longest goes first.
+        /// What was not used for longest goes first. A module whose code is larger than all of it is
+        /// interpreted; with less than 8 KiB nothing is compiled.
         cache_size: u64 as Size<u64> = |_| 1 << 30,
             range 0..=1 << 50, example "\"100MiB\"";
     }
@@ -235,7 +236,7 @@ settings! {
         /// The store. Without one, files come from app_dir or with the request itself.
         url: Option<Url> as Maybe<HttpUrl> = |_| None,
             example "\"https://arena.example/store\"", flag "store";
-        /// Where files are kept that were downloaded.
+        /// Where files are kept that were downloaded, and compiled code.
         cache_dir: PathBuf as File = places::cache_dir,
             default "$CACHE_DIRECTORY, else arena in $XDG_CACHE_HOME or ~/.cache, else /var/cache/arena",
             example "\"/var/cache/arena\"", flag "cache-dir";

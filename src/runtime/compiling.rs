@@ -92,7 +92,9 @@ impl Compiling {
     /// Has the code of a module made, or fetched, when its turn comes.
     pub(super) fn make_later(&self, name: &str, digest: &[u8; 32], wasm: &[u8]) {
         let artifacts = &self.maker.artifacts;
-        if artifacts.can_compile() || self.maker.remote.is_some() {
+        let can_make = artifacts.can_compile() || self.maker.remote.is_some();
+        // Where it cannot be kept it would be made again at each start.
+        if can_make && artifacts.cache().is_usable() {
             // What finds no room now is asked for at its next start.
             self.queue.push(Job {
                 name: name.to_owned(),

@@ -11,14 +11,14 @@ use serde_json::Value;
 use crate::harness::{Arena, Outcome, Place, sample};
 
 /// A place with a compiler and a cache of its own.
-struct Workshop {
-    place: Place,
-    compiler: PathBuf,
+pub(crate) struct Workshop {
+    pub(crate) place: Place,
+    pub(crate) compiler: PathBuf,
 }
 
 impl Workshop {
     /// `None` without a compiler.
-    fn new() -> Option<Workshop> {
+    pub(crate) fn new() -> Option<Workshop> {
         let Some(compiler) = std::env::var_os("ARENA_AOTC") else {
             eprintln!("ARENA_AOTC is not set: not tested");
             return None;
@@ -29,7 +29,7 @@ impl Workshop {
         })
     }
 
-    fn arena<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Arena {
+    pub(crate) fn arena<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Arena {
         let mut arena = self.place.arena(args);
         arena
             .command
@@ -57,14 +57,14 @@ impl Workshop {
     }
 
     /// What `arena cache list` tells.
-    fn listed(&self) -> Vec<Value> {
+    pub(crate) fn listed(&self) -> Vec<Value> {
         let outcome = self.arena(["cache", "list", "--json"]).outcome();
         let json: Value = serde_json::from_str(&outcome.stdout()).unwrap();
         json["artifacts"].as_array().unwrap().clone()
     }
 
     /// The names of modules that have code in the cache, or are known to have none.
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let name = |artifact: &Value| {
             let path = PathBuf::from(artifact["about"]["name"].as_str().unwrap());
             path.file_name().unwrap().to_str().unwrap().to_owned()

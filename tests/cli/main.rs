@@ -10,6 +10,7 @@
 
 mod aot;
 mod bad_input;
+mod cached;
 mod channels;
 mod compiled;
 mod general;

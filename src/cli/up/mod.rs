@@ -21,7 +21,6 @@ use crate::config::{Effective, LogLevel};
 
 use super::logging;
 use super::run::signals;
-use super::service::Service;
 use super::settings::RealmFlags;
 use super::status::{Failure, Status, print};
 
@@ -78,12 +77,8 @@ pub(super) struct Args {
     flags: RealmFlags,
 }
 
-/// What the service manager hears.
-const STATUS: &str = "the realm is up";
 /// How long a realm may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the end takes at the most, beside the modules' time to save.
-const ENDING: Duration = Duration::from_secs(15);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -154,9 +149,7 @@ fn live(
     } else {
         ready.to_text(args.demo)
     })?;
-    let service = Service::begin(|| STATUS.to_owned());
-    let ended = realm.supervisor().ended();
-    until_told(signals, realm.node(), &ended, service, || realm.pulses())
+    until_told(signals, realm.node(), &realm.supervisor().ended())
 }
 
 fn join(args: &Args, effective: Effective, signals: &Receiver<i32>) -> Result<ExitCode, Failure> {
@@ -190,8 +183,7 @@ fn join(args: &Args, effective: Effective, signals: &Receiver<i32>) -> Result<Ex
             print("Registered. Ctrl-C ends it.\n")
         };
         said?;
-        let service = Service::begin(|| STATUS.to_owned());
-        until_told(signals, &node, &never(), service, || vec![node.pulse()])?;
+        until_told(signals, &node, &never())?;
     }
     end_at_once_from_now_on(signals.clone());
     node.stop();
@@ -214,33 +206,20 @@ fn wait(signals: &Receiver<i32>, is: impl Fn() -> bool) -> Result<bool, Failure>
     Ok(true)
 }
 
-/// Waits for a signal, or for the end of a part, without which the others are of no use. Meanwhile the
-/// service manager hears how it is, and that all ends.
+/// Waits for a signal, or for the end of a part, without which the others are of no use.
 fn until_told(
     signals: &Receiver<i32>,
     node: &RunningNode,
     supervisor: &Receiver<()>,
-    mut service: Service,
-    pulses: impl Fn() -> Vec<(&'static str, bool)>,
 ) -> Result<(), Failure> {
-    loop {
-        select! {
-            recv(signals) -> _ => {
-                info!("told to end");
-                break;
-            }
-            recv(node.ended()) -> _ => {
-                warn!("the runtime was told to end, and so all ends");
-                break;
-            }
-            recv(supervisor) -> _ => {
-                let why = "the supervisor has ended by a fault; start it again";
-                return Err(Failure::new(Status::NoAnswer, why));
-            }
-            recv(service.next()) -> _ => service.look(&pulses(), || STATUS.to_owned()),
+    select! {
+        recv(signals) -> _ => info!("told to end"),
+        recv(node.ended()) -> _ => warn!("the runtime was told to end, and so all ends"),
+        recv(supervisor) -> _ => {
+            let why = "the supervisor has ended by a fault; start it again";
+            return Err(Failure::new(Status::NoAnswer, why));
         }
     }
-    service.end(node.grace + ENDING);
     Ok(())
 }
 
