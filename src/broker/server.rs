@@ -234,6 +234,15 @@ fn warn_if_open(config: &BrokerConfig, addresses: Addresses) {
         .tls
         .as_ref()
         .is_some_and(|tls| tls.client_ca.is_some());
+    let plain = [("mqtt", addresses.tcp), ("ws", addresses.ws)];
+    for (scheme, address) in plain {
+        if let Some(address) = address.filter(|_| checked) {
+            warn!(
+                "mqtt_server.tls_client_ca does not hold for {scheme}://{address}, where nobody is asked \
+                 for a certificate: take away mqtt_server.listen or ws if that is not wanted"
+            );
+        }
+    }
     let tokens = config.jwt_public_key.is_some() || config.jwt_secret_file.is_some();
     if reachable && config.password_file.is_none() && !tokens && !checked {
         warn!(

@@ -149,6 +149,11 @@ pub(super) fn read_signature(file: &Path) -> Result<Option<Vec<u8>>, Failure> {
         let mut bytes = Vec::new();
         let file = File::open(&path)?;
         file.take(SIGNATURE_LIMIT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > SIGNATURE_LIMIT {
+            let why =
+                format!("it is larger than the {SIGNATURE_LIMIT} bytes that a signature may have");
+            return Err(io::Error::other(why));
+        }
         Ok(bytes)
     };
     match read() {

@@ -1,5 +1,6 @@
 //! `arena sign`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -85,6 +86,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is no failure.
+fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "arena: {text}");
+}
+
 fn failure(error: &KeyError) -> Failure {
     Failure::new(Status::Usage, printable(&error.to_string()))
 }
@@ -110,6 +116,14 @@ fn sign(args: &Args, file: &Path, key: &SigningKey) -> Result<PathBuf, Failure> 
     };
     write(&output, &signed)
         .map_err(|e| Failure::of_file(Status::CannotWrite, "write", &output, e))?;
+    let beside = engine::signature_path(&output);
+    if !args.detached && beside.exists() {
+        let (output, beside) = (output.to_string_lossy(), beside.to_string_lossy());
+        let (output, beside) = (printable(&output), printable(&beside));
+        warn(&format!(
+            "{beside} counts no more, since {output} has its signature in it: remove it"
+        ));
+    }
     Ok(output)
 }
 

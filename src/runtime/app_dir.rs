@@ -16,7 +16,7 @@ pub(super) enum FileError {
     Outside(String),
     #[error("\"{0}\" is not a regular file")]
     NotAFile(String),
-    #[error("\"{name}\" is larger than the {limit} bytes that a module file may have")]
+    #[error("\"{name}\" is larger than the {limit} bytes that it may have")]
     TooLarge { name: String, limit: u64 },
     #[error("cannot read \"{name}\": {source}")]
     Io { name: String, source: io::Error },

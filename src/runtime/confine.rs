@@ -40,9 +40,41 @@ pub fn confine(settings: &Settings) -> Result<Option<&'static Held>, SandboxErro
             );
         }
     }
+    for warning in holes(settings) {
+        warn!("{warning}");
+    }
     let mut needs = needs(settings);
     needs.write.extend(group);
     sandbox::apply(level, &needs)
+}
+
+/// What of the settings takes away what the sandbox is for, or what cannot come to anything in it.
+fn holes(settings: &Settings) -> Vec<String> {
+    let dirs = [
+        ("runtime.app_dir", &settings.runtime.app_dir),
+        ("runtime.state_dir", &settings.runtime.state_dir),
+        ("store.cache_dir", &settings.store.cache_dir),
+    ];
+    let granted = settings.dirs.values().map(|dir| ("dirs", &dir.host));
+    let is_root = |dir: &Path| dir.canonicalize().is_ok_and(|dir| dir.parent().is_none());
+    let mut holes: Vec<String> = dirs
+        .into_iter()
+        .chain(granted)
+        .filter(|(_, dir)| is_root(dir))
+        .map(|(key, _)| format!("{key} is /: the sandbox keeps no file from the runtime"))
+        .collect();
+    let fetched = settings.store.url.is_some() && settings.engine.trusted_key.is_some();
+    if settings.security.sandbox == SandboxLevel::Strict
+        && settings.engine.mode == EngineMode::Aot
+        && !fetched
+    {
+        holes.push(
+            "engine.mode is \"aot\", and with the strict sandbox nothing is compiled here: only modules \
+             run that are compiled already; a supervisor's code takes store.url and engine.trusted_key"
+                .to_owned(),
+        );
+    }
+    holes
 }
 
 fn needs(settings: &Settings) -> Needs {
@@ -393,6 +425,26 @@ mod tests {
         symlink(mount.join("..1/token"), dir.join("own/token")).unwrap();
         let read = replaceable(&dir.join("own/token"));
         assert_eq!(read, [mount.join("..1"), dir.join("own")]);
+    }
+
+    #[test]
+    fn settings_that_leave_little_of_it() {
+        let none: [String; 0] = [];
+        assert_eq!(holes(&settings(&[])), none);
+        let root = holes(&settings(&[("runtime.app_dir", "/usr/..")]));
+        assert!(root[0].starts_with("runtime.app_dir is /:"), "{root:?}");
+        let mut sets = vec![("security.sandbox", "strict"), ("engine.mode", "aot")];
+        let nothing_compiles = holes(&settings(&sets));
+        assert!(
+            nothing_compiles[0].contains("store.url"),
+            "{nothing_compiles:?}"
+        );
+        sets.push(("store.url", "http://10.0.0.1/store"));
+        sets.push((
+            "engine.trusted_key",
+            "q1M5Kpz2g3mWbTd1rN0Yy2Qb9u3vXo8cJ5s6hEwLk0A=",
+        ));
+        assert_eq!(holes(&settings(&sets)), none);
     }
 
     #[test]

@@ -83,6 +83,9 @@ fn shown(url: &Url) -> Url {
     shown
 }
 
+/// What the verifier of certificates says that finds none of the system's.
+const NO_ROOTS: &str = "No CA certificates";
+
 /// Why a place cannot be reached that the settings do not name.
 fn hint(error: &Error) -> &'static str {
     let refused = match error {
@@ -90,7 +93,12 @@ fn hint(error: &Error) -> &'static str {
         Error::HostNotFound => true,
         _ => false,
     };
-    if refused && sandbox::held().is_some() {
+    if sandbox::held().is_none() {
+        ""
+    } else if error.to_string().contains(NO_ROOTS) {
+        ". In the sandbox the system's certificates can be read only where store.url needs them: name this \
+         place there"
+    } else if refused {
         ". In the sandbox no host or port can be reached but those of store.url: name this one there"
     } else {
         ""

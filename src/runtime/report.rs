@@ -71,7 +71,7 @@ impl Node {
                 "last_failure": link.last_failure,
                 "counters": counters(&self.link.counters()),
             },
-            "sandbox": sandbox::held().map(Held::to_json),
+            "sandbox": sandbox::held().map_or_else(|| json!({"level": "off"}), Held::to_json),
             "host": sample.host,
             "process": sample.process,
             "modules": modules,

@@ -30,7 +30,7 @@ pub(super) enum StoreError {
     Name(String),
     #[error("there is no {0}")]
     NotFound(Url),
-    #[error("{url} is larger than the {limit} bytes that a module file may have")]
+    #[error("{url} is larger than the {limit} bytes that it may have")]
     TooLarge { url: Url, limit: u64 },
     #[error("cannot get {url}: {why}")]
     Failed { url: Url, why: String },

@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::jwt;
 
@@ -71,6 +72,7 @@ const SHORTEST: usize = 32;
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 /// What says in DER that a key is one of RSA (RFC 3279).
 const RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+const UNUSABLE: &str = "the token's claims cannot be used";
 /// No token that is meant for us is longer.
 const LONGEST: usize = 16 * 1024;
 
@@ -125,7 +127,7 @@ impl TokenKeys {
     ///
     /// # Errors
     /// What is wrong with it, in words that do not have the token in them.
-    pub fn claims<C: DeserializeOwned + Clone>(
+    pub fn claims<C: DeserializeOwned>(
         &self,
         token: &str,
         audience: Audience<'_>,
@@ -152,8 +154,9 @@ impl TokenKeys {
                 validation.set_required_spec_claims(&["exp", "aud"]);
             }
         }
-        let decoded = jsonwebtoken::decode::<C>(token, key, &validation);
-        decoded.map(|data| data.claims).map_err(|error| {
+        // As a whole first, so that what is missing has its own words.
+        let decoded = jsonwebtoken::decode::<Value>(token, key, &validation);
+        let claims = decoded.map(|data| data.claims).map_err(|error| {
             let why = match error.kind() {
                 errors::ErrorKind::ExpiredSignature => "the token has expired",
                 errors::ErrorKind::ImmatureSignature => "the token is not valid yet",
@@ -162,11 +165,27 @@ impl TokenKeys {
                 errors::ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => {
                     "the token does not say whom it is for (\"aud\")"
                 }
-                errors::ErrorKind::MissingRequiredClaim(_) => "the token does not expire (\"exp\")",
-                _ => "the token's claims cannot be used",
+                errors::ErrorKind::MissingRequiredClaim(_) => {
+                    "the token does not say when it expires (\"exp\")"
+                }
+                _ => UNUSABLE,
             };
             why.to_owned()
-        })
+        })?;
+        // The library takes what it cannot read for nothing said.
+        if audience != Audience::Any && !is_audience(&claims["aud"]) {
+            return Err("the token's \"aud\" is no text, and no list of them".to_owned());
+        }
+        serde_json::from_value(claims).map_err(|_| UNUSABLE.to_owned())
+    }
+}
+
+/// Whether a token says whom it is for in a way that can be read, or not at all.
+fn is_audience(aud: &Value) -> bool {
+    match aud {
+        Value::Null | Value::String(_) => true,
+        Value::Array(all) => all.iter().all(Value::is_string),
+        _ => false,
     }
 }
 
@@ -185,4 +204,66 @@ fn public_key(pem: &[u8]) -> Option<(Algorithm, DecodingKey)> {
         return None;
     };
     Some((Algorithm::RS256, DecodingKey::from_rsa_der(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use ring::hmac;
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &[u8] = b"a secret of more than 32 bytes, for tests";
+
+    fn token(claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(&json!({"alg": "HS256"})), part(claims));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
+        let signature = hmac::sign(&key, text.as_bytes());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+
+    /// What asks for a claim itself has the same words for one that is missing.
+    #[test]
+    fn what_is_wrong_with_a_token_is_said() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Claims {
+            exp: u64,
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, SECRET).unwrap();
+        let keys = TokenKeys::load(Some(&secret), None).unwrap().unwrap();
+        let later = 32_503_680_000_u64;
+        let us = Audience::IfSaid("us");
+        for (claims, audience, why) in [
+            (json!({}), Audience::Any, "when it expires"),
+            (json!({"exp": null}), Audience::Any, "when it expires"),
+            (json!({"exp": later, "aud": 5}), us, "\"aud\" is no text"),
+            (json!({"exp": later, "aud": {}}), us, "\"aud\" is no text"),
+            (
+                json!({"exp": later, "aud": ["us", 5]}),
+                us,
+                "\"aud\" is no text",
+            ),
+            (json!({"exp": later, "aud": []}), us, "somebody else"),
+            (json!([]), Audience::Any, ""),
+        ] {
+            let error = keys
+                .claims::<Claims>(&token(&claims), audience)
+                .unwrap_err();
+            assert!(error.contains(why), "{claims}: {error}");
+        }
+        for (claims, audience) in [
+            (json!({"exp": later, "aud": 5}), Audience::Any),
+            (json!({"exp": later}), us),
+            (json!({"exp": later, "aud": null}), us),
+            (json!({"exp": later, "aud": ["them", "us"]}), us),
+        ] {
+            let good = keys.claims::<Claims>(&token(&claims), audience).unwrap();
+            assert_eq!(good.exp, later);
+        }
+    }
 }

@@ -213,3 +213,25 @@ fn what_certs_tells() {
         assert!(error.contains(why), "{args:?}: {error}");
     }
 }
+
+/// Certificates are asked for at one port, and not at the other.
+#[test]
+fn a_port_without_certificates_beside_one_with_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path());
+    let log = dir.path().join("log");
+    let mut broker = ArenaBroker::arena(dir.path());
+    broker.args([
+        "broker",
+        "--listen=127.0.0.1:0",
+        "--tls-listen=127.0.0.1:0",
+        "--tls-cert=certs/server.pem",
+        "--tls-key=certs/server.key",
+        "--tls-client-ca=certs/ca.pem",
+    ]);
+    let _broker = Running::start(&mut broker, &log);
+    let warning = "mqtt_server.tls_client_ca does not hold for mqtt://127.0.0.1:";
+    eventually("the warning", || {
+        fs::read_to_string(&log).unwrap().contains(warning)
+    });
+}

@@ -90,6 +90,8 @@ fn a_signature_may_lie_beside_the_module() {
     assert_eq!(fs::read(place.path("hello.wasm")).unwrap(), before);
     arena(&place, RUN).prints(HELLO);
     arena(&place, &["verify", "--config", "strict.toml", "hello.wasm"]).exits(0);
+    place.file("hello.wasm.sig", "x".repeat(20_000));
+    arena(&place, RUN).fails(126, &["hello.wasm.sig", "larger than the 16384 bytes"]);
     place.file("hello.wasm.sig", "nonsense");
     arena(&place, RUN).fails(126, &["cannot be read"]);
     arena(
@@ -97,6 +99,18 @@ fn a_signature_may_lie_beside_the_module() {
         &["sign", "--key", "ops", "--detached", "hello.wasm"],
     )
     .fails(126, &["cannot be read"]);
+}
+
+#[test]
+fn a_signature_that_no_longer_counts_is_named() {
+    let place = place();
+    let sign = ["sign", "--key", "ops", "hello.wasm"];
+    let output = |args: &[&str]| arena(&place, args).stderr;
+    assert_eq!(output(&[&sign[..], &["--detached"]].concat()), "");
+    let said = output(&sign);
+    assert!(said.contains("hello.wasm.sig counts no more"), "{said}");
+    fs::remove_file(place.path("hello.wasm.sig")).unwrap();
+    assert_eq!(output(&sign), "");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use arena_runtime::pubsub::{LinkConfig, Qos, TlsConfig};
+use arena_runtime::broker::{Broker as OurBroker, BrokerConfig, TlsFiles};
+use arena_runtime::pubsub::{LinkConfig, Protocol, Qos, TlsConfig};
 
 use crate::certificates::Authority;
 use crate::harness::{Node, config};
@@ -130,4 +131,41 @@ fn files_are_read_again() {
     broker.restart();
     node.await_connected();
     works(&node);
+}
+
+/// Both sides speak, and neither understands the other.
+#[test]
+fn plain_mqtt_at_a_port_for_tls() {
+    let authority = Authority::new();
+    let (cert, key) = authority.issue("localhost");
+    let mosquitto = broker((cert.clone(), key.clone()), None);
+    let ours = OurBroker::start(BrokerConfig {
+        listen: None,
+        tls_listen: Some(([127, 0, 0, 1], 0).into()),
+        tls: Some(TlsFiles {
+            cert,
+            key,
+            client_ca: None,
+        }),
+        ..BrokerConfig::default()
+    })
+    .unwrap();
+    let addresses = [
+        (
+            format!("127.0.0.1:{}", mosquitto.port()),
+            "does it speak TLS at this port",
+        ),
+        (
+            ours.addresses().tls.unwrap().to_string(),
+            "it speaks TLS at this port",
+        ),
+    ];
+    for (address, because) in addresses {
+        for protocol in [Protocol::Mqtt311, Protocol::Mqtt5] {
+            let mut config = config(&format!("mqtt://{address}"), "plain");
+            config.protocol = protocol;
+            let why = Node::start(config).await_failure();
+            assert!(why.contains(because), "{why:?} does not say {because:?}");
+        }
+    }
 }

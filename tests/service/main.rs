@@ -1,4 +1,4 @@
-//! What the service manager hears: `arena runtime`, `arts` and `broker` with a notification socket
+//! What the service manager hears: `arena runtime`, `arts`, `broker` and `up` with a notification socket
 //! of the test's own, and threads that hang.
 #![allow(
     clippy::unwrap_used,
@@ -106,6 +106,68 @@ fn a_broker_is_ready_when_it_listens() {
     broker.signal(Signal::SIGTERM);
     broker.wait("STOPPING=1\n");
     assert_eq!(broker.exit_status(), Some(0));
+}
+
+#[test]
+fn a_realm_is_ready_when_all_of_it_is() {
+    let any = ["up", "--mqtt=127.0.0.1:0", "--ws=", "--http=127.0.0.1:0"];
+    let mut realm = Watched::start(&any);
+    assert_eq!(realm.next(), "READY=1\nSTATUS=the realm is up");
+    realm.fed(3);
+    realm.signal(Signal::SIGTERM);
+    realm.wait("STOPPING=1\n");
+    assert_eq!(realm.exit_status(), Some(0));
+}
+
+/// What the sandbox leaves of the limits of a process.
+#[test]
+fn limits_that_are_not_needed_are_lowered() {
+    let broker = Broker::start();
+    let mut runtime = Watched::runtime(broker.port());
+    runtime.wait("READY=1\n");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", runtime.pid())).unwrap();
+    for (name, most) in [
+        ("Max core file size", 0),
+        ("Max locked memory", 0),
+        ("Max msgqueue size", 0),
+        ("Max nice priority", 0),
+        ("Max realtime priority", 1),
+    ] {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        let mut numbers = line[name.len()..].split_whitespace();
+        for _ in ["soft", "hard"] {
+            let number: u64 = numbers.next().unwrap().parse().expect(line);
+            assert!(number <= most, "{line}");
+        }
+    }
+    runtime.signal(Signal::SIGTERM);
+    assert_eq!(runtime.exit_status(), Some(0));
+}
+
+#[test]
+fn no_sandbox_is_shown_as_one_that_is_off() {
+    use std::io::{Read as _, Write as _};
+
+    let broker = Broker::absent(Setup::default());
+    let http = format!("127.0.0.1:{}", free_port());
+    let args = [
+        "runtime",
+        "--sandbox=off",
+        "--broker",
+        &broker.url(),
+        "--http",
+        &http,
+    ];
+    let runtime = Watched::start(&args);
+    runtime.wait("READY=1\n");
+    let mut stream = std::net::TcpStream::connect(&http).unwrap();
+    let request = format!("GET /status HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(status["sandbox"], serde_json::json!({"level": "off"}));
 }
 
 #[test]

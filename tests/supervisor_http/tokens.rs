@@ -158,7 +158,7 @@ fn roles() {
         (hs256(SECRET, &json!({"role": "write"})), "exp"),
         (
             hs256(SECRET, &json!({"role": "write", "exp": "never"})),
-            "claims",
+            "exp",
         ),
         (
             hs256(SECRET, &json!({"role": "write", "exp": soon, "nbf": soon})),
@@ -170,6 +170,17 @@ fn roles() {
                 &json!({"role": "write", "exp": soon, "aud": "other"}),
             ),
             "somebody else",
+        ),
+        (
+            hs256(SECRET, &json!({"role": "write", "exp": soon, "aud": 5})),
+            "\"aud\" is no text",
+        ),
+        (
+            hs256(
+                SECRET,
+                &json!({"role": "write", "exp": soon, "aud": ["arena", 5]}),
+            ),
+            "\"aud\" is no text",
         ),
         (hs256(SECRET, &json!({"role": 5, "exp": soon})), "claims"),
     ] {

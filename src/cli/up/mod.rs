@@ -21,6 +21,7 @@ use crate::config::{Effective, LogLevel};
 
 use super::logging;
 use super::run::signals;
+use super::service::Service;
 use super::settings::RealmFlags;
 use super::status::{Failure, Status, print};
 
@@ -77,8 +78,12 @@ pub(super) struct Args {
     flags: RealmFlags,
 }
 
+/// What the service manager hears.
+const STATUS: &str = "the realm is up";
 /// How long a realm may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end takes at the most, beside the modules' time to save.
+const ENDING: Duration = Duration::from_secs(15);
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -149,7 +154,9 @@ fn live(
     } else {
         ready.to_text(args.demo)
     })?;
-    until_told(signals, realm.node(), &realm.supervisor().ended())
+    let service = Service::begin(|| STATUS.to_owned());
+    let ended = realm.supervisor().ended();
+    until_told(signals, realm.node(), &ended, service, || realm.pulses())
 }
 
 fn join(args: &Args, effective: Effective, signals: &Receiver<i32>) -> Result<ExitCode, Failure> {
@@ -183,7 +190,8 @@ fn join(args: &Args, effective: Effective, signals: &Receiver<i32>) -> Result<Ex
             print("Registered. Ctrl-C ends it.\n")
         };
         said?;
-        until_told(signals, &node, &never())?;
+        let service = Service::begin(|| STATUS.to_owned());
+        until_told(signals, &node, &never(), service, || vec![node.pulse()])?;
     }
     end_at_once_from_now_on(signals.clone());
     node.stop();
@@ -206,20 +214,33 @@ fn wait(signals: &Receiver<i32>, is: impl Fn() -> bool) -> Result<bool, Failure>
     Ok(true)
 }
 
-/// Waits for a signal, or for the end of a part, without which the others are of no use.
+/// Waits for a signal, or for the end of a part, without which the others are of no use. Meanwhile the
+/// service manager hears how it is, and that all ends.
 fn until_told(
     signals: &Receiver<i32>,
     node: &RunningNode,
     supervisor: &Receiver<()>,
+    mut service: Service,
+    pulses: impl Fn() -> Vec<(&'static str, bool)>,
 ) -> Result<(), Failure> {
-    select! {
-        recv(signals) -> _ => info!("told to end"),
-        recv(node.ended()) -> _ => warn!("the runtime was told to end, and so all ends"),
-        recv(supervisor) -> _ => {
-            let why = "the supervisor has ended by a fault; start it again";
-            return Err(Failure::new(Status::NoAnswer, why));
+    loop {
+        select! {
+            recv(signals) -> _ => {
+                info!("told to end");
+                break;
+            }
+            recv(node.ended()) -> _ => {
+                warn!("the runtime was told to end, and so all ends");
+                break;
+            }
+            recv(supervisor) -> _ => {
+                let why = "the supervisor has ended by a fault; start it again";
+                return Err(Failure::new(Status::NoAnswer, why));
+            }
+            recv(service.next()) -> _ => service.look(&pulses(), || STATUS.to_owned()),
         }
     }
+    service.end(node.grace + ENDING);
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub(super) struct RunningNode {
     pub(super) uuid: Uuid,
     pub(super) name: String,
     pub(super) realm: String,
+    /// How long modules have to save.
+    pub(super) grace: Duration,
     handle: NodeHandle,
     thread: JoinHandle<()>,
     /// Disconnected when the runtime has ended.
@@ -37,6 +39,7 @@ impl RunningNode {
     pub(super) fn start(settings: Settings) -> Result<RunningNode, Failure> {
         let name = settings.runtime.name.clone();
         let realm = settings.runtime.realm.clone();
+        let grace = settings.runtime.grace_time;
         let files = settings.files();
         let (node, handle) = Node::start(settings).map_err(|e| cannot_start(&files, &e))?;
         let uuid = node.uuid();
@@ -54,6 +57,7 @@ impl RunningNode {
             uuid,
             name,
             realm,
+            grace,
             handle,
             thread,
             ended,
@@ -62,6 +66,11 @@ impl RunningNode {
 
     pub(super) fn is_registered(&self) -> bool {
         self.handle.is_registered(PATIENCE) == Some(true)
+    }
+
+    /// Whether the runtime goes on.
+    pub(super) fn pulse(&self) -> (&'static str, bool) {
+        ("the runtime", self.handle.status(PATIENCE).is_some())
     }
 
     /// Nothing ever comes; it is disconnected at the end.

@@ -46,7 +46,8 @@ impl Realm {
         let default_http = is_default(&effective, "supervisor.listen");
         let mut settings = effective.settings;
         let url = own_url(broker.addresses()).ok_or_else(|| {
-            cannot_start("the broker has to listen for MQTT over TCP or WebSocket: --mqtt ADDRESS")
+            let why = "the broker has to listen for MQTT over TCP or WebSocket: --mqtt ADDRESS";
+            Failure::new(Status::Usage, why)
         })?;
         reach(&mut settings, &url)?;
         // Before anything is begun that would have to be ended.
@@ -97,6 +98,16 @@ impl Realm {
     /// Where the HTTP API is.
     pub(super) fn http(&self) -> SocketAddr {
         self.http.local_addr()
+    }
+
+    /// Which parts go on.
+    pub(super) fn pulses(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("the broker", self.broker.pulse()),
+            ("the supervisor or its MQTT link", self.supervisor.pulse()),
+            ("the HTTP API", self.http.pulse()),
+            self.node.pulse(),
+        ]
     }
 
     /// Whether the supervisor knows the runtime, and the runtime that.

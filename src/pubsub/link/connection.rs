@@ -79,16 +79,13 @@ impl<'a> Connection<'a> {
                     _ => Err(Failure::protocol(&"its first packet is no CONNACK")),
                 };
             }
-            if self
-                .reader
-                .read_buf(&mut self.input.bytes)
-                .await
-                .map_err(|e| Failure::io(&e))?
-                == 0
-            {
-                return Err(Failure::network(
-                    "the broker closed the connection instead of answering",
-                ));
+            match self.reader.read_buf(&mut self.input.bytes).await {
+                Ok(0) => return Err(unanswered(wire.is_plain())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(unanswered(wire.is_plain()));
+                }
+                Err(error) => return Err(Failure::io(&error)),
             }
         }
     }
@@ -214,6 +211,18 @@ impl<'a> Connection<'a> {
         let _ = timeout(FAREWELL, farewell).await;
         Ok(())
     }
+}
+
+/// Mosquitto answers so at a port for TLS.
+fn unanswered(is_plain: bool) -> Failure {
+    let tls = if is_plain {
+        "; does it speak TLS at this port (mqtts://)?"
+    } else {
+        ""
+    };
+    Failure::network(format!(
+        "the broker closed the connection instead of answering{tls}"
+    ))
 }
 
 fn received(read: io::Result<usize>) -> Result<(), Failure> {

@@ -103,6 +103,18 @@ pub(super) trait Session: Send {
     fn no_local(&self) -> bool;
 }
 
+/// Fails when the broker answers in TLS: with an alert, since it has not understood our hello. MQTT has no
+/// packet that begins so and comes from a broker.
+pub(super) fn not_in_tls(input: &[u8]) -> Result<(), Failure> {
+    const ALERT: [u8; 2] = [0x15, 0x03];
+    if input.starts_with(&ALERT) {
+        return Err(Failure::refused(
+            "it speaks TLS at this port, and we do not: take mqtts:// or wss://, or its port without TLS",
+        ));
+    }
+    Ok(())
+}
+
 /// A session of this protocol, with so many messages in flight at most.
 pub(super) fn of(protocol: Protocol, window: u16) -> Box<dyn Session> {
     match protocol {

@@ -13,7 +13,7 @@ use super::super::message::{Message, Qos};
 use super::super::topic::Filter;
 use super::failure::Failure;
 use super::outbox::MAX_PACKET;
-use super::session::{Hello, Incoming, Session, Welcome, inbound};
+use super::session::{Hello, Incoming, Session, Welcome, inbound, not_in_tls};
 
 /// So many bytes of filters go in one packet, which brokers take that limit packets.
 const MAX_FILTERS: usize = 8 * 1024;
@@ -80,6 +80,7 @@ impl Session for V4 {
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Result<Option<Incoming>, Failure> {
+        not_in_tls(input)?;
         let packet = match Packet::read(input, MAX_PACKET) {
             Ok(Packet::ConnAck(answer)) => return welcome(answer.code).map(Some),
             Ok(packet) => packet,

@@ -14,7 +14,7 @@ use super::super::message::{Message, Qos};
 use super::super::topic::Filter;
 use super::failure::Failure;
 use super::outbox::MAX_PACKET;
-use super::session::{Hello, Incoming, Session, Welcome, inbound};
+use super::session::{Hello, Incoming, Session, Welcome, inbound, not_in_tls};
 
 pub(super) struct V5 {
     state: MqttState,
@@ -93,6 +93,7 @@ impl Session for V5 {
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Result<Option<Incoming>, Failure> {
+        not_in_tls(input)?;
         let mut packet = match Packet::read(input, max_packet()) {
             Ok(packet) => packet,
             Err(Error::InsufficientBytes(missing)) => {

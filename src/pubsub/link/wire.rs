@@ -258,6 +258,11 @@ impl Wire {
         self.session.no_local()
     }
 
+    /// Whether there is nothing between TCP and MQTT.
+    pub(super) fn is_plain(&self) -> bool {
+        self.writer.is_direct()
+    }
+
     /// Asks for all of these.
     pub(super) fn subscribe_all(&mut self, filters: &[(Filter, Qos, u32)]) -> Result<(), Failure> {
         let mut rest = filters;
