@@ -78,6 +78,46 @@ prepare() {
     prepare_c "$1"
 }
 
+# prepare_llvm ARCH: after prepare, LLVM of another architecture for arena-aotc: Debian's packages, unpacked,
+# and a script in place of their llvm-config, which does not run here.
+prepare_llvm() {
+    local dir file package sudo=()
+    dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")/$triple/llvm
+    if [[ ! -x $dir/llvm-config ]]; then
+        rm -rf "$dir"
+        mkdir -p "$dir/root"
+        ((EUID == 0)) || sudo=(sudo)
+        if ! knows_packages_of "$(debian_arch "$1")"; then
+            announce "${sudo[@]}" dpkg --add-architecture "$(debian_arch "$1")"
+            announce "${sudo[@]}" apt-get update -q
+        fi
+        for package in llvm-19-dev libllvm19; do
+            if ! (cd "$dir" && announce apt-get download -q "$package:$(debian_arch "$1")"); then
+                echo "there is no LLVM 19 for $1: apt-get finds none; --no-aot does without" >&2
+                return 1
+            fi
+        done
+        for file in "$dir"/*.deb; do
+            dpkg-deb -x "$file" "$dir/root"
+        done
+        cat >"$dir/llvm-config" <<EOT
+#!/bin/sh
+for argument; do
+    case \$argument in
+        --version) echo $(dpkg-deb -f "$dir"/libllvm19_*.deb Version | sed 's/^[0-9]*://; s/-.*//') ;;
+        --includedir) echo $dir/root/usr/lib/llvm-19/include ;;
+        --libdir) echo $dir/root/usr/lib/llvm-19/lib ;;
+        --libs) echo -lLLVM-19 ;;
+    esac
+done
+EOT
+        rm "$dir"/*.deb
+        chmod +x "$dir/llvm-config"
+    fi
+    export LLVM_CONFIG=$dir/llvm-config
+    set_for_target CXX "$triple" "$1-linux-gnu-g++"
+}
+
 # prepare_static ARCH: as prepare, with musl in place of glibc: a program that is one file, for any
 # Linux. The C compiler remains, since no other makes as fast an interpreter, and gets musl's headers
 # and libraries; Rust's library is built for it.

@@ -63,6 +63,10 @@ look() {
                 look_for has_program:cpio cpio
                 ;;
             emulator-alone) look_for has_program:qemu-aarch64-static qemu-user-static ;;
+            *-cxx)
+                part=${part%-cxx}-linux-gnu
+                look_for "has_program:$part-g++" "g++-${part//_/-}"
+                ;;
             aarch64) look_for has_c_for:aarch64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
             x86_64) look_for has_c_for:x86_64 gcc-x86-64-linux-gnu libc6-dev-amd64-cross ;;
             *-musl)
@@ -104,7 +108,7 @@ install_missing() {
 # setup build|tests [PART]...: installs what building, or building and testing, needs beside Rust itself.
 # Parts are aot, for the AOT compiler; packages, for tests of them; emulator, emulator-alone (of which the
 # latter runs in another root, too) and board, for what runs programs of aarch64; and ARCH (aarch64 or
-# x86_64), or ARCH-musl, for building for one.
+# x86_64), or ARCH-musl, for building for one; and ARCH-cxx, for building its AOT compiler.
 setup() {
     local missing
     if ! has_program cargo; then
