@@ -232,7 +232,10 @@ impl Compiler {
         bounds: &Bounds,
     ) -> Result<Compiled, CompileError> {
         let said = |messages: &str| {
-            let last = messages.lines().last().unwrap_or("it says nothing");
+            // One of another version may not know an option, and has more to say after that.
+            let usage = messages.lines().find(|line| line.starts_with("error: "));
+            let last = usage.or_else(|| messages.lines().last());
+            let last = last.unwrap_or("it says nothing");
             let last = last.strip_prefix("arena-aotc: ").unwrap_or(last);
             last.strip_prefix("-: ").unwrap_or(last).to_owned()
         };
@@ -384,6 +387,10 @@ mod tests {
             (
                 "echo 'arena-aotc: no such cpu' >&2; exit 2",
                 "the compiler fails: no such cpu",
+            ),
+            (
+                "printf 'error: unexpected argument\\n\\nUsage: x\\n' >&2; exit 2",
+                "the compiler fails: error: unexpected argument",
             ),
             ("kill -ABRT $$", "signal 6"),
             ("kill -XCPU $$", "longer than the 5 s"),
