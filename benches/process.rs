@@ -1,8 +1,10 @@
 //! Whole processes, side by side: `cargo bench --bench process [-- RUNS]`.
 //!
 //! `arena run hello.wasm` against the same C program compiled for this machine,
-//! and against other runtimes if they are installed (`wasmtime`, `node`). The
-//! programs take turns, so that whatever else the machine does meets all alike.
+//! and against other runtimes if they are installed (`wasmtime`, `node`), or in
+//! `BENCH_PEERS`, where scripts/bench-guests builds a program that is nothing
+//! but wasmtime's library. The programs take turns, so that whatever else the
+//! machine does meets all alike.
 //!
 //! Then the services: how long each takes until it tells systemd that it is ready.
 
@@ -44,19 +46,22 @@ fn main() {
         .map(Program::median)
         .unwrap_or_default();
     println!(
-        "{:<28} {:>9} {:>13} {:>9} {:>9}",
+        "{:<36} {:>9} {:>13} {:>9} {:>9}",
         "", "wall", "- native", "x native", "peak RSS"
     );
     for program in &mut programs {
         let median = program.median();
         println!(
-            "{:<28} {:>6.2} ms {:>10.2} ms {:>9.2} {:>6.2} MB",
+            "{:<36} {:>6.2} ms {:>10.2} ms {:>9.2} {:>6.2} MB",
             program.name,
             ms(median),
             ms(median) - ms(native),
             ms(median) / ms(native),
             program.peak_kib as f64 * 1024.0 / 1e6,
         );
+    }
+    if let Some(compiler) = std::env::var_os("ARENA_AOTC") {
+        compilations(Path::new(&compiler), dir.path(), runs);
     }
     println!("\nservices, until they are ready: {runs} runs each, medians and slowest");
     for args in SERVICES {
@@ -66,10 +71,37 @@ fn main() {
         let median = times.get(times.len() / 2).copied().unwrap_or_default();
         let slowest = times.last().copied().unwrap_or_default();
         println!(
-            "{:<28} {:>6.2} ms {:>10.2} ms",
+            "{:<36} {:>6.2} ms {:>10.2} ms",
             format!("arena {name}"),
             ms(median),
             ms(slowest)
+        );
+    }
+}
+
+/// How long the compiler's process takes, for modules of several sizes.
+fn compilations(compiler: &Path, dir: &Path, runs: usize) {
+    println!("\ncompilations: {runs} runs each in turn, medians");
+    let output = dir.join("compiled.aot");
+    let mut programs = ["hello", "compute", "hello-rust"].map(|name| {
+        guests::sample(name);
+        let wasm = samples().join(format!("build/{name}.wasm"));
+        let args: [&Path; 3] = [&wasm, "-o".as_ref(), &output];
+        (wasm.clone(), Program::new(name, compiler, &args))
+    });
+    for _ in 0..runs {
+        for (_, program) in &mut programs {
+            program.run();
+        }
+    }
+    for (wasm, program) in &mut programs {
+        let bytes = std::fs::metadata(wasm).map_or(0, |file| file.len());
+        println!(
+            "{:<36} {:>6.1} ms {:>8.1} KB {:>8.2} MB",
+            program.name,
+            ms(program.median()),
+            bytes as f64 / 1e3,
+            program.peak_kib as f64 * 1024.0 / 1e6,
         );
     }
 }
@@ -124,9 +156,13 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("wasm-samples")
+}
+
 /// Those that are there, the native one first.
 fn programs(dir: &Path) -> Vec<Program> {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("wasm-samples");
+    let samples = samples();
     // Says what to do if it is not built.
     guests::sample("hello");
     let wasm = samples.join("build/hello.wasm");
@@ -159,10 +195,7 @@ fn programs(dir: &Path) -> Vec<Program> {
             ("ARENA_COMPILER", PathBuf::from(&compiler)),
             ("ARENA_STORE_CACHE_DIR", dir.join("cache")),
         ];
-        // Compiles it.
-        cached.run();
-        cached.times.clear();
-        cached.peak_kib = 0;
+        cached.fill_cache();
         programs.push(cached);
         let made = Command::new(compiler)
             .arg(&wasm)
@@ -179,6 +212,7 @@ fn programs(dir: &Path) -> Vec<Program> {
             &["run".as_ref(), "--trust-aot".as_ref(), &aot],
         ));
     }
+    programs.extend(wasmtime_cached(dir, &wasm));
     let others = [
         Program::new(
             "wasmtime hello.wasm",
@@ -198,6 +232,24 @@ fn programs(dir: &Path) -> Vec<Program> {
     ];
     programs.extend(others.into_iter().filter(|other| other.is_installed()));
     programs
+}
+
+/// Wasmtime's library, which keeps what it compiles in its own cache.
+fn wasmtime_cached(dir: &Path, wasm: &Path) -> Option<Program> {
+    let program = PathBuf::from(std::env::var_os("BENCH_PEERS")?).join("wasmtime");
+    if !program.is_file() {
+        return None;
+    }
+    let settings = dir.join("wasmtime.toml");
+    let cache = format!("[cache]\ndirectory = {:?}\n", dir.join("wasmtime-cache"));
+    std::fs::write(&settings, cache).expect("its settings");
+    let mut cached = Program::new(
+        "wasmtime's library, its cache",
+        &program,
+        &["cached".as_ref(), &settings, wasm],
+    );
+    cached.fill_cache();
+    Some(cached)
 }
 
 struct Program {
@@ -223,6 +275,13 @@ impl Program {
 
     fn is_installed(&self) -> bool {
         Command::new(&self.path).arg("--version").output().is_ok()
+    }
+
+    /// Runs it once, which does not count: it compiles.
+    fn fill_cache(&mut self) {
+        self.run();
+        self.times.clear();
+        self.peak_kib = 0;
     }
 
     fn run(&mut self) {

@@ -1,7 +1,8 @@
 /*
  * Compiles or runs a WASI program with wasmtime: `wasmtime compile FROM.wasm TO`, then
- * `wasmtime run FILE ARGUMENT...`. Linked with the library that is in PyPI's package `wasmtime`,
- * which comes without headers, so what is used of its C interface is declared here.
+ * `wasmtime run FILE ARGUMENT...`; or `wasmtime cached SETTINGS FROM.wasm ARGUMENT...`, which keeps
+ * what it compiles in wasmtime's own cache. Linked with the library that is in PyPI's package
+ * `wasmtime`, which comes without headers, so what is used of its C interface is declared here.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ typedef struct {
     void *private;
 } wasmtime_func_t;
 
+typedef struct wasm_config wasm_config_t;
 typedef struct wasm_engine wasm_engine_t;
 typedef struct wasm_trap wasm_trap_t;
 typedef struct wasi_config wasi_config_t;
@@ -28,7 +30,10 @@ typedef struct wasmtime_linker wasmtime_linker_t;
 typedef struct wasmtime_module wasmtime_module_t;
 typedef struct wasmtime_store wasmtime_store_t;
 
+wasm_config_t *wasm_config_new(void);
+wasmtime_error_t *wasmtime_config_cache_config_load(wasm_config_t *, const char *path);
 wasm_engine_t *wasm_engine_new(void);
+wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
 void wasm_trap_message(const wasm_trap_t *, wasm_byte_vec_t *message);
 wasi_config_t *wasi_config_new(void);
 bool wasi_config_set_argv(wasi_config_t *, size_t count, const char *arguments[]);
@@ -77,31 +82,45 @@ fail(const char *path)
     exit(1);
 }
 
-static void
-compile(wasm_engine_t *engine, const char *from, const char *to)
+static wasmtime_module_t *
+load_wasm(wasm_engine_t *engine, const char *path)
 {
     wasmtime_module_t *module;
-    wasm_byte_vec_t compiled;
-    FILE *file = fopen(from, "rb");
+    FILE *file = fopen(path, "rb");
     if (!file || fseek(file, 0, SEEK_END))
-        fail(from);
+        fail(path);
     size_t length = (size_t)ftell(file);
     uint8_t *wasm = malloc(length);
     rewind(file);
     if (!wasm || fread(wasm, 1, length, file) != length)
-        fail(from);
+        fail(path);
     fclose(file);
     check(wasmtime_module_new(engine, wasm, length, &module));
-    check(wasmtime_module_serialize(module, &compiled));
-    file = fopen(to, "wb");
+    free(wasm);
+    return module;
+}
+
+static void
+compile(wasm_engine_t *engine, const char *from, const char *to)
+{
+    wasm_byte_vec_t compiled;
+    check(wasmtime_module_serialize(load_wasm(engine, from), &compiled));
+    FILE *file = fopen(to, "wb");
     if (!file || fwrite(compiled.data, 1, compiled.size, file) != compiled.size || fclose(file))
         fail(to);
 }
 
-static void
-run(wasm_engine_t *engine, int count, char **arguments)
+static wasmtime_module_t *
+load_compiled(wasm_engine_t *engine, const char *path)
 {
     wasmtime_module_t *module;
+    check(wasmtime_module_deserialize_file(engine, path, &module));
+    return module;
+}
+
+static void
+run(wasm_engine_t *engine, wasmtime_module_t *module, int count, char **arguments)
+{
     wasmtime_func_t start;
     wasm_trap_t *trap = NULL;
     wasmtime_context_t *context =
@@ -114,7 +133,6 @@ run(wasm_engine_t *engine, int count, char **arguments)
     wasi_config_inherit_stderr(wasi);
     check(wasmtime_context_set_wasi(context, wasi));
     check(wasmtime_linker_define_wasi(linker));
-    check(wasmtime_module_deserialize_file(engine, arguments[0], &module));
     check(wasmtime_linker_module(linker, context, "", 0, module));
     check(wasmtime_linker_get_default(linker, context, "", 0, &start));
     check(wasmtime_func_call(context, &start, NULL, 0, NULL, 0, &trap));
@@ -129,15 +147,22 @@ run(wasm_engine_t *engine, int count, char **arguments)
 int
 main(int argc, char **argv)
 {
-    wasm_engine_t *engine = wasm_engine_new();
     if (argc == 4 && !strcmp(argv[1], "compile")) {
-        compile(engine, argv[2], argv[3]);
+        compile(wasm_engine_new(), argv[2], argv[3]);
     }
     else if (argc >= 3 && !strcmp(argv[1], "run")) {
-        run(engine, argc - 2, argv + 2);
+        wasm_engine_t *engine = wasm_engine_new();
+        run(engine, load_compiled(engine, argv[2]), argc - 2, argv + 2);
+    }
+    else if (argc >= 4 && !strcmp(argv[1], "cached")) {
+        wasm_config_t *config = wasm_config_new();
+        check(wasmtime_config_cache_config_load(config, argv[2]));
+        wasm_engine_t *engine = wasm_engine_new_with_config(config);
+        run(engine, load_wasm(engine, argv[3]), argc - 3, argv + 3);
     }
     else {
-        fputs("usage: wasmtime compile FROM.wasm TO | run FILE ARGUMENT...\n", stderr);
+        fputs("usage: wasmtime compile FROM.wasm TO | run FILE ARGUMENT..."
+              " | cached SETTINGS FROM.wasm ARGUMENT...\n", stderr);
         return 2;
     }
     return 0;
