@@ -96,10 +96,11 @@ fn compilations(compiler: &Path, dir: &Path, runs: usize) {
     }
     for (wasm, program) in &mut programs {
         let bytes = std::fs::metadata(wasm).map_or(0, |file| file.len());
+        let median = program.median();
         println!(
             "{:<36} {:>6.1} ms {:>8.1} KB {:>8.2} MB",
             program.name,
-            ms(program.median()),
+            ms(median),
             bytes as f64 / 1e3,
             program.peak_kib as f64 * 1024.0 / 1e6,
         );
