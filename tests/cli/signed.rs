@@ -235,6 +235,8 @@ fn the_cache_is_no_way_around() {
         arena
             .command
             .env("ARENA_COMPILER", &compiler)
+            // Also where the compiler's machine is another than that of the program.
+            .env("ARENA_ENGINE_CPU", "baseline")
             .env("XDG_CACHE_HOME", place.path("cache"));
         arena.outcome()
     };

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::program::is_emulated;
 use crate::runtime::{Realm, wait_until};
 
 /// A realm whose runtime compiles, as these lines in `[engine]` have it.
@@ -12,8 +13,15 @@ fn realm(more: &str) -> Option<Realm> {
         eprintln!("ARENA_AOTC is not set: not tested");
         return None;
     };
-    let settings = format!("[engine]\ncompiler = {compiler:?}\n{more}\n");
+    let cpu = cpu();
+    let settings = format!("[engine]\ncompiler = {compiler:?}\ncpu = {cpu:?}\n{more}\n");
     Some(Realm::start(&settings))
+}
+
+/// The processor to compile for. Where the runtime is emulated the compiler is not, and knows nothing
+/// of that processor.
+pub(crate) fn cpu() -> &'static str {
+    if is_emulated() { "baseline" } else { "native" }
 }
 
 /// Asks for the file, and returns the module's uuid and what executes it.

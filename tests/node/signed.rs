@@ -132,11 +132,13 @@ fn native_code() {
         return;
     };
     let (realm, key, keys) = realm(&format!(
-        "[engine]\nmode = \"aot\"\ncompiler = {compiler:?}"
+        "[engine]\nmode = \"aot\"\ncompiler = {compiler:?}\ncpu = {:?}",
+        crate::compiled::cpu()
     ));
     let apps = realm.runtime.apps();
     let aot = keys.path().join("hello.aot");
     let compiled = std::process::Command::new(compiler)
+        .args(["--target", &crate::program::arch()])
         .arg(apps.join("hello.wasm"))
         .arg("-o")
         .arg(&aot)
