@@ -83,7 +83,7 @@ fn the_same_from_within() {
     wait_until("it is registered", || !supervisor.runtimes().is_empty());
     let known = supervisor.runtimes().remove(0);
     assert_eq!(known.uuid.to_string(), runtime.uuid());
-    assert_eq!(known.arch.as_deref(), Some(std::env::consts::ARCH));
+    assert_eq!(known.arch.as_deref(), Some(crate::program::arch().as_str()));
 
     let fields = json!({"filename": "print_lines.wasm", "restart": "never"});
     let module = NewModule::from_fields(fields.as_object().cloned().unwrap()).unwrap();
